@@ -37,7 +37,7 @@ pub struct Target {
 
 impl Target {
     pub fn of(program: &Program) -> Self {
-        let tls = Tls::of(program);
+        let tls = Tls::trusting(program);
         let mut config = Arc::unwrap_or_clone(tls.config());
         config.resumption = Resumption::disabled();
         let http2 = tls.alpn(&["h2"]).config();

@@ -47,13 +47,13 @@ fn stall(program: &Program, first: &[u8], rest: impl Iterator<Item = u8>) -> Res
 #[test]
 fn a_stalled_handshake_ends_with_a_fin() {
     let (program, _backend) = start();
-    let mut bystander = Tls::of(&program).connect(program.https(), "a.test").unwrap();
+    let mut bystander = Tls::trusting(&program).connect(program.https(), "a.test").unwrap();
     assert_eq!(bystander.get("a.test", "/").status, 200);
     // An incomplete record: its head and a few bytes.
     let record = |kind: u8| [&[kind, 3, 3, 0x40, 0][..], &[0; 10]].concat();
     let mut cases = Vec::new();
     for (version, versions) in [("1.2", [&TLS12]), ("1.3", [&TLS13])] {
-        let hello = Tls::of(&program).versions(&versions).hello("a.test");
+        let hello = Tls::trusting(&program).versions(&versions).hello("a.test");
         for (name, more, dribbles) in [
             ("nothing", vec![], false),
             ("half a record", record(22), false),
@@ -83,10 +83,10 @@ fn a_stalled_handshake_ends_with_a_fin() {
 fn a_handshake_that_fails_ends_with_a_fin() {
     let (program, _backend) = start();
     for versions in [[&TLS12], [&TLS13]] {
-        let hello = Tls::of(&program).versions(&versions).hello("a.test");
+        let hello = Tls::trusting(&program).versions(&versions).hello("a.test");
         // Not a TLS record, followed by much more.
         let broken = [hello, vec![0xff; 100_000]].concat();
         assert_eq!(stall(&program, &broken, std::iter::repeat_n(0xff, 1000)), Ok(()));
     }
-    assert_eq!(Tls::of(&program).get(program.https(), "a.test", "a.test").status, 200);
+    assert_eq!(Tls::trusting(&program).get(program.https(), "a.test", "a.test").status, 200);
 }

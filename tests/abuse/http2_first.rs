@@ -109,7 +109,7 @@ fn without_tls_nothing_is_sent_before_a_served_name() {
 fn over_tls_no_request_without_a_served_name_is_served() {
     let (program, backend) = start();
     for (name, frames) in nameless() {
-        let mut client = Tls::of(&program).alpn(&["h2"]).connect(program.https(), "a.test").unwrap();
+        let mut client = Tls::trusting(&program).alpn(&["h2"]).connect(program.https(), "a.test").unwrap();
         client.send([h2::opening(), frames].concat());
         let answer = client.answer(1);
         let silence = matches!(name, "an unserved name" | "an address") || name.ends_with("an unserved name");
@@ -122,5 +122,5 @@ fn over_tls_no_request_without_a_served_name_is_served() {
         assert!(expected, "{name}: {answer:?}");
     }
     assert!(backend.connections().is_empty());
-    assert_eq!(Tls::of(&program).get(program.https(), "a.test", "a.test").status, 200);
+    assert_eq!(Tls::trusting(&program).get(program.https(), "a.test", "a.test").status, 200);
 }

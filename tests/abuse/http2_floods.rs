@@ -102,9 +102,9 @@ fn start_holding(begin: &'static str) -> (Program, Backend, Backend) {
 
 /// Opens streams one by one and resets each once its request has reached a backend. Returns how many it opened.
 fn open_and_cancel(program: &Program, begun: impl Fn(&h2::Frame) -> bool) -> usize {
-    let mut bystander = Tls::of(program).alpn(&["h2"]).connect(program.https(), "b.test").unwrap();
+    let mut bystander = Tls::trusting(program).alpn(&["h2"]).connect(program.https(), "b.test").unwrap();
     bystander.send(h2::opening());
-    let mut client = Tls::of(program).alpn(&["h2"]).connect(program.https(), "a.test").unwrap();
+    let mut client = Tls::trusting(program).alpn(&["h2"]).connect(program.https(), "a.test").unwrap();
     client.send(h2::opening());
     for number in 0..20_000 {
         let stream = 2 * number + 1;
@@ -132,13 +132,13 @@ fn open_and_cancel(program: &Program, begun: impl Fn(&h2::Frame) -> bool) -> usi
 }
 
 /// Far fewer than an endless flood: 500 at once, and 50 per second.
-const MOST_CANCELLED: usize = 5000;
+const MAX_CANCELLED: usize = 5000;
 
 #[test]
 fn requests_cancelled_before_their_response_are_limited() {
     let (program, holding, _other) = start_holding("");
     let count = open_and_cancel(&program, |frame| frame.kind == h2::PING);
-    assert!((500..MOST_CANCELLED).contains(&count), "{count}");
+    assert!((500..MAX_CANCELLED).contains(&count), "{count}");
     assert!(holding.wait_for_end().len() <= count + 1);
 }
 
@@ -146,14 +146,14 @@ fn requests_cancelled_before_their_response_are_limited() {
 fn requests_cancelled_during_their_response_are_limited() {
     let (program, holding, _other) = start_holding("HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nhalf");
     let count = open_and_cancel(&program, |frame| frame.kind == h2::HEADERS);
-    assert!((500..MOST_CANCELLED).contains(&count), "{count}");
+    assert!((500..MAX_CANCELLED).contains(&count), "{count}");
     assert!(holding.wait_for_end().len() <= count + 1);
 }
 
 #[test]
 fn resets_provoked_by_the_client_are_limited() {
     let (program, holding, other) = start_holding("");
-    let mut client = Tls::of(&program).alpn(&["h2"]).connect(program.https(), "a.test").unwrap();
+    let mut client = Tls::trusting(&program).alpn(&["h2"]).connect(program.https(), "a.test").unwrap();
     client.send(h2::opening());
     let mut made = 0;
     let reason = loop {
@@ -173,7 +173,7 @@ fn resets_provoked_by_the_client_are_limited() {
     };
     println!("{reason:?} after {made} resets");
     assert_eq!(reason, Some(ENHANCE_YOUR_CALM.to_vec()));
-    assert_eq!(Tls::of(&program).get(program.https(), "b.test", "b.test").status, 200);
+    assert_eq!(Tls::trusting(&program).get(program.https(), "b.test", "b.test").status, 200);
     assert!(holding.wait_for_end().len() <= 200);
     assert_eq!(other.requests().len(), 1);
 }

@@ -44,7 +44,7 @@ fn forbidden_request_trailers_are_dropped() {
             assert_eq!(client.end(), (Vec::new(), End::Fin), "{name}");
         }
     }
-    let tls = Tls::of(&program).alpn(&["h2"]);
+    let tls = Tls::trusting(&program).alpn(&["h2"]);
     for name in FORBIDDEN.map(str::to_ascii_lowercase) {
         let mut client = tls.connect(program.https(), "a.test").unwrap();
         let announcement = format!("x-sum, {name}");
@@ -82,7 +82,7 @@ fn forbidden_response_trailers_are_dropped() {
     assert_eq!(response.text(), "abc");
     assert_eq!(response.trailers, [("x-sum".to_owned(), "1".to_owned())]);
 
-    let mut client = Tls::of(&program).alpn(&["h2"]).connect(program.https(), "a.test").unwrap();
+    let mut client = Tls::trusting(&program).alpn(&["h2"]).connect(program.https(), "a.test").unwrap();
     client.send([h2::opening(), h2::headers(1, &h2::get("a.test", "/"), true)].concat());
     let frames = client.frames_until(h2::Frame::ends_stream);
     let last = frames.last().unwrap();
@@ -114,7 +114,7 @@ fn no_request_after_trailers_is_served() {
                 assert_eq!(client.response().status, status, "{case}");
                 assert_eq!(client.end(), (Vec::new(), End::Fin), "{case}");
             }
-            let mut client = Tls::of(&program).connect(program.https(), "a.test").unwrap();
+            let mut client = Tls::trusting(&program).connect(program.https(), "a.test").unwrap();
             client.send(upload("/", "b.test") + &behind);
             assert_eq!(client.response().status, 421, "{behind:?}");
             assert_eq!(client.end().0, b"", "{behind:?}");

@@ -64,12 +64,12 @@ fn a_connection_opened_before_a_reload_can_name_a_new_host() {
     let program = with_secret(Start::new().workers(1)).config(&route("old.test", backend.address)).run();
     let reload = |hello: &[u8], tcp: &mut TcpStream| {
         // The program has accepted this later connection, so it is already waiting for the ClientHello of the first.
-        assert_eq!(Tls::of(&program).get(program.https(), "old.test", "old.test").text(), "hello");
+        assert_eq!(Tls::trusting(&program).get(program.https(), "old.test", "old.test").text(), "hello");
         rewrite(&program, &route("new.test", backend.address));
         printed(&program, &["reload"]);
         tcp.write_all(hello)
     };
-    let mut client = Tls::of(&program).connect_with(program.https(), "new.test", reload).unwrap();
+    let mut client = Tls::trusting(&program).connect_with(program.https(), "new.test", reload).unwrap();
     assert_eq!(client.get("new.test", "/").text(), "hello");
 }
 

@@ -103,15 +103,15 @@ fn clients_see_the_new_authority_once_the_rotation_is_finished() {
     let backend = Backend::answering("");
     let program = with_secret(Place::new("a").start(&[])).route("served.test", &backend).run();
     let get = |tls: &Tls| tls.get(program.https(), "served.test", "served.test").status;
-    // `Tls::of` runs `pmesh ca` in this home.
-    let old = Tls::of(&program);
+    // `Tls::trusting` runs `pmesh ca` in this home.
+    let old = Tls::trusting(&program);
     assert_eq!(get(&old), 200);
     printed(&program, &["secret", "rotate"]);
     program.wait_for_line("connections to other nodes now try the new secret first");
-    assert_eq!(get(&Tls::of(&program)), 200);
+    assert_eq!(get(&Tls::trusting(&program)), 200);
     printed(&program, &["secret", "rotate", "--finish"]);
     program.wait_for_line("the old secret is no longer accepted");
-    assert_eq!(get(&Tls::of(&program)), 200);
+    assert_eq!(get(&Tls::trusting(&program)), 200);
 }
 
 #[test]

@@ -83,7 +83,7 @@ pub async fn fetch(
     if !way.is_tls() {
         return send_over(way, TcpStream::connect(program.http()).await.unwrap(), request).await;
     }
-    let config = Tls::of(program).alpn(&[if way.is_http2() { "h2" } else { "http/1.1" }]).config();
+    let config = Tls::trusting(program).alpn(&[if way.is_http2() { "h2" } else { "http/1.1" }]).config();
     let stream = TcpStream::connect(program.https()).await.unwrap();
     let name = ServerName::try_from(host.to_owned()).unwrap();
     send_over(way, TlsConnector::from(config).connect(name, stream).await.unwrap(), request).await
@@ -324,12 +324,12 @@ fn a_silent_route_sends_nothing() {
     client.send(get(HOST, "/silent") + &get(HOST, "/"));
     assert_eq!(client.end(), (Vec::new(), End::Fin));
 
-    let mut client = Tls::of(&program).connect(program.https(), HOST).unwrap();
+    let mut client = Tls::trusting(&program).connect(program.https(), HOST).unwrap();
     client.send(get(HOST, "/silent"));
     assert_eq!(client.end(), (Vec::new(), End::FinWithoutAlert));
 
     // Over HTTP/2, other streams and later requests are answered.
-    let mut client = Tls::of(&program).alpn(&["h2"]).connect(program.https(), HOST).unwrap();
+    let mut client = Tls::trusting(&program).alpn(&["h2"]).connect(program.https(), HOST).unwrap();
     client.send([h2::opening(), h2::headers(1, &h2::get(HOST, "/silent"), true)].concat());
     let reset = client.frames_until(|frame| frame.stream == 1).pop().unwrap();
     // CANCEL (RFC 9113, 7).

@@ -61,7 +61,7 @@ fn http1_clients_get_no_body() {
 fn http2_clients_get_no_body() {
     let backend = backend();
     let program = Start::new().workers(1).route("a.test", &backend).run();
-    let mut client = Tls::of(&program).alpn(&["h2"]).connect(program.https(), "a.test").unwrap();
+    let mut client = Tls::trusting(&program).alpn(&["h2"]).connect(program.https(), "a.test").unwrap();
     client.send(h2::opening());
     for (index, (name, method, ..)) in (0..).zip(CASES) {
         let (stream, path) = (4 * index + 1, format!("/{name}"));
@@ -93,7 +93,7 @@ fn own_responses_to_head_have_no_body() {
         client.send(format!("HEAD {path} HTTP/1.1\r\nHost: a.test\r\n\r\n"));
         assert_eq!(client.head().status, status);
 
-        let mut client = Tls::of(&program).alpn(&["h2"]).connect(program.https(), "a.test").unwrap();
+        let mut client = Tls::trusting(&program).alpn(&["h2"]).connect(program.https(), "a.test").unwrap();
         client.send([h2::opening(), h2::headers(1, &h2::request("HEAD", "a.test", path), true)].concat());
         let frames = client.frames_until(|frame| frame.stream == 1 && frame.ends_stream());
         let of_stream: Vec<_> = frames.iter().filter(|frame| frame.stream == 1).collect();
@@ -132,7 +132,7 @@ fn http2_backends_may_end_the_stream_with_the_head_or_an_empty_frame() {
             one.send(format!("{method} / HTTP/1.1\r\nHost: a.test\r\nConnection: close\r\n\r\n"));
             assert_eq!(one.head().status.to_string(), status, "{case}");
             assert_eq!(one.end(), (Vec::new(), End::Fin), "{case}");
-            let mut two = Tls::of(&program).alpn(&["h2"]).connect(program.https(), "a.test").unwrap();
+            let mut two = Tls::trusting(&program).alpn(&["h2"]).connect(program.https(), "a.test").unwrap();
             two.send([h2::opening(), h2::headers(1, &h2::request(method, "a.test", "/"), true)].concat());
             let is_last = |frame: &h2::Frame| frame.stream == 1 && (frame.kind == RST_STREAM || frame.ends_stream());
             let last = two.frames_until(is_last).pop().unwrap();

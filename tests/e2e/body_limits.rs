@@ -59,7 +59,7 @@ fn a_body_of_unknown_length_is_cut_off_at_the_limit() {
 fn the_limit_applies_over_http2() {
     let backend = Backend::start(Connection::drain);
     let program = Start::new().route("a.test", &backend).flags(&["--max-body", "1000"]).run();
-    let mut client = Tls::of(&program).alpn(&["h2"]).connect(program.https(), "a.test").unwrap();
+    let mut client = Tls::trusting(&program).alpn(&["h2"]).connect(program.https(), "a.test").unwrap();
     client.send([h2::opening(), h2::headers(1, &h2::request("POST", "a.test", "/"), false)].concat());
     client.send(h2::data(1, &[b'x'; 1001], false));
     assert!(matches!(client.answer(1), Answer::Status(413)));

@@ -31,12 +31,12 @@ fn nodes_with_the_same_secret_have_the_same_authority() {
     };
     let [one, other] = [node(), node()];
     let stranger = Start::new().route("a.test", &backend).run();
-    let tls = Tls::of(&one);
+    let tls = Tls::trusting(&one);
     for (name, host) in [("a.test", "a.test"), ("x.b.test", "x.b.test"), ("y.x.b.test", "y.x.b.test")] {
         assert_eq!(tls.get(other.https(), name, host).status, 200, "{name}");
     }
     assert!(tls.connect(stranger.https(), "a.test").is_err());
-    assert_eq!(Tls::of(&stranger).get(stranger.https(), "a.test", "a.test").status, 200);
+    assert_eq!(Tls::trusting(&stranger).get(stranger.https(), "a.test", "a.test").status, 200);
 }
 
 #[test]
@@ -48,7 +48,7 @@ fn a_certificate_from_files_is_used_for_the_names_it_covers() {
     let program = start.flags(&["--cert", &cert, "--key", &key]).run();
 
     let trusts_files = trusting(certificate);
-    let trusts_authority = Tls::of(&program);
+    let trusts_authority = Tls::trusting(&program);
     assert_eq!(trusts_files.get(program.https(), "a.test", "a.test").status, 200);
     assert_eq!(trusts_authority.get(program.https(), "b.test", "b.test").status, 200);
     assert!(trusts_files.connect(program.https(), "b.test").is_err());

@@ -77,7 +77,7 @@ fn strangers_cannot_keep_clients_out() {
     assert_eq!(served.get("a.test", "/").status, 200);
 
     let mut strangers = Vec::new();
-    let tls = Tls::of(&program);
+    let tls = Tls::trusting(&program);
     for round in 0..6 {
         for (address, beginning) in ports.into_iter().flat_map(|port| BEGINNINGS.map(|bytes| (port, bytes))) {
             let mut stranger = Client::connect(address);

@@ -16,7 +16,7 @@ fn an_idle_connection_is_closed() {
         assert_eq!(client.response().status, 200);
         assert_eq!(client.end(), (Vec::new(), End::Fin), "{name}");
     }
-    let mut tls = Tls::of(&program).connect(program.https(), "a.test").unwrap();
+    let mut tls = Tls::trusting(&program).connect(program.https(), "a.test").unwrap();
     assert_eq!(tls.get("a.test", "/").status, 200);
     assert_eq!(tls.end(), (Vec::new(), End::Fin));
 }
@@ -40,7 +40,7 @@ fn the_keep_alive_timeout_does_not_apply_to_the_first_request() {
 fn an_idle_http2_connection_gets_goaway() {
     let backend = Backend::answering("ok");
     let program = Start::new().route("a.test", &backend).flags(&["--keep-alive-timeout", "1s"]).run();
-    let mut client = Tls::of(&program).alpn(&["h2"]).connect(program.https(), "a.test").unwrap();
+    let mut client = Tls::trusting(&program).alpn(&["h2"]).connect(program.https(), "a.test").unwrap();
     client.send([h2::opening(), h2::headers(1, &h2::get("a.test", "/"), true)].concat());
     client.frames_until(|frame| frame.stream == 1 && frame.ends_stream());
     client.frames_until(|frame| frame.kind == h2::GOAWAY);
@@ -55,7 +55,7 @@ fn unfinished_http2_heads_do_not_count_as_requests() {
     // HEADERS without END_HEADERS and no CONTINUATION, and an incomplete frame.
     let open = h2::frame(h2::HEADERS, 1, 1, &whole[9..]);
     for (name, bytes) in [("no CONTINUATION", &open[..]), ("half a frame", &whole[..whole.len() / 2])] {
-        let mut client = Tls::of(&program).alpn(&["h2"]).connect(program.https(), "a.test").unwrap();
+        let mut client = Tls::trusting(&program).alpn(&["h2"]).connect(program.https(), "a.test").unwrap();
         client.send([&h2::opening(), bytes].concat());
         client.frames_until(|frame| frame.kind == h2::GOAWAY);
         while client.frame().is_some() {}

@@ -45,7 +45,7 @@ fn rejections_are_logged() {
         let found = lines(&program, peer);
         assert!(found.len() == 1 && found[0].starts_with(&expected), "{found:?}");
     }
-    assert!(Tls::of(&program).connect(program.https(), "b.test").is_err());
+    assert!(Tls::trusting(&program).connect(program.https(), "b.test").is_err());
     program.wait_for_line(r#"listener="https" reason="sni_not_served" host=b.test error="#);
 }
 
@@ -77,7 +77,7 @@ fn responses_from_the_http_server_itself_are_logged() {
     drop(client);
     assert_eq!(lines(&program, peer), [r#"listener="http" error=invalid HTTP version parsed"#]);
 
-    let mut client = Tls::of(&program).connect(program.https(), "a.test").unwrap();
+    let mut client = Tls::trusting(&program).connect(program.https(), "a.test").unwrap();
     client.send(format!("GET /{} HTTP/1.1\r\n\r\n", "x".repeat(70_000)));
     assert_eq!(client.response().status, 431);
     drop(client);

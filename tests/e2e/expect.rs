@@ -88,7 +88,7 @@ fn no_100_if_the_response_is_already_known() {
 fn over_http2_a_client_that_does_not_wait_is_served() {
     let backend = Backend::answering("ok");
     let program = Start::new().route("a.test", &backend).run();
-    let mut client = Tls::of(&program).alpn(&["h2"]).connect(program.https(), "a.test").unwrap();
+    let mut client = Tls::trusting(&program).alpn(&["h2"]).connect(program.https(), "a.test").unwrap();
     let fields = [&h2::request("POST", "a.test", "/")[..], &[("expect", b"100-continue")]].concat();
     client.send([h2::opening(), h2::headers(1, &fields, false), h2::data(1, b"abc", true)].concat());
     assert_eq!(client.answer(1), Answer::Status(200));

@@ -348,7 +348,7 @@ fn requests_of_clients_that_leave_are_cancelled() {
             .route("http1.test", &http1)
             .flags(&["--route", &format!("http2.test=h2c://{}", http2.address)])
             .run();
-        let tls = Tls::of(&program).alpn(&["h2"]);
+        let tls = Tls::trusting(&program).alpn(&["h2"]);
         for backend in ["http1", "http2"] {
             let host = format!("{backend}.test");
             let mut client = Client::connect(program.http());

@@ -17,7 +17,7 @@ fn start() -> (Program, Backend) {
 }
 
 fn connect(program: &Program) -> Client<TlsStream> {
-    let mut client = Tls::of(program).alpn(&["h2"]).connect(program.https(), "a.test").unwrap();
+    let mut client = Tls::trusting(program).alpn(&["h2"]).connect(program.https(), "a.test").unwrap();
     client.send(h2::opening());
     client
 }
@@ -34,7 +34,7 @@ fn flood(client: &mut Client<TlsStream>, pieces: impl Iterator<Item = Vec<u8>>) 
 
 fn assert_serves(program: &Program) {
     assert_eq!(Client::connect(program.http()).get("a.test", "/").status, 200);
-    assert_eq!(Tls::of(program).get(program.https(), "a.test", "a.test").status, 200);
+    assert_eq!(Tls::trusting(program).get(program.https(), "a.test", "a.test").status, 200);
 }
 
 /// Lets two clients acknowledge PINGs that were never sent: a stranger, and a client that has named a served host. Returns the

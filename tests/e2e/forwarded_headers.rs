@@ -4,8 +4,8 @@ use crate::support::{
     Backend, Client, Program, Start,
     client::Response,
     h2::{self, Answer},
+    headers::{FORGED, connection, lines, received},
     tls::Tls,
-    told::{FORGED, connection, lines, told},
 };
 
 /// Serves a route for /app that strips its prefix. With one worker there is one connection, and requests arrive in order.
@@ -17,13 +17,13 @@ fn start(backend: &Backend, flags: &[&str]) -> Program {
 /// The headers of the last request.
 fn last(backend: &Backend, answer: &Response) -> Vec<String> {
     assert_eq!(answer.status, 200);
-    told(backend.requests().last().unwrap())
+    received(backend.requests().last().unwrap())
 }
 
 /// These headers, `CDN-Loop` with this process alone, and a new request id.
-fn expected(told: &[&str]) -> Vec<String> {
+fn expected(lines: &[&str]) -> Vec<String> {
     let mut lines: Vec<_> =
-        told.iter().chain(&["cdn-loop: PROCESS", "x-request-id: ID"]).map(|line| (*line).to_owned()).collect();
+        lines.iter().chain(&["cdn-loop: PROCESS", "x-request-id: ID"]).map(|line| (*line).to_owned()).collect();
     lines.sort();
     lines
 }
@@ -80,17 +80,17 @@ fn forged_headers_are_replaced() {
         "x-forwarded-proto: https",
         "x-real-ip: 127.0.0.1",
     ]);
-    let mut client = Tls::of(&program).connect(program.https(), "a.test").unwrap();
+    let mut client = Tls::trusting(&program).connect(program.https(), "a.test").unwrap();
     client.send(request("a.test"));
     assert_eq!(last(&backend, &client.response()), secure);
 
-    let mut client = Tls::of(&program).alpn(&["h2"]).connect(program.https(), "a.test").unwrap();
+    let mut client = Tls::trusting(&program).alpn(&["h2"]).connect(program.https(), "a.test").unwrap();
     let mut fields = h2::get("a.test", "/app/x");
     fields.extend(FORGED.iter().map(|(name, value)| (*name, value.as_bytes())));
     fields.push(("accept", b"*/*"));
     client.send([h2::opening(), h2::headers(1, &fields, true)].concat());
     assert_eq!(client.answer(1), Answer::Status(200));
-    assert_eq!(told(backend.requests().last().unwrap()), secure);
+    assert_eq!(received(backend.requests().last().unwrap()), secure);
 }
 
 #[test]
@@ -100,7 +100,7 @@ fn headers_of_a_trusted_proxy_are_extended() {
     let x_forwarded = start(&backend, &trusted);
     let forwarded = start(&backend, &[&trusted[..], &["--trusted-proxy-headers", "forwarded"]].concat());
     let aliases: Vec<_> = FORGED.iter().filter(|(name, _)| name.contains('_')).copied().collect();
-    let told = |program: &Program, fields: &[(&str, &str)]| {
+    let received = |program: &Program, fields: &[(&str, &str)]| {
         let mut client = Client::connect(program.http());
         let (fields, aliases) = (lines(fields), lines(&aliases));
         client.send(format!("GET /app/x HTTP/1.1\r\nHost: a.test\r\n{fields}{aliases}\r\n"));
@@ -108,7 +108,7 @@ fn headers_of_a_trusted_proxy_are_extended() {
     };
     // Only the headers that most proxies send.
     assert_eq!(
-        told(&x_forwarded, &[("X-Forwarded-For", "203.0.113.7"), ("X-Forwarded-Proto", "https")]),
+        received(&x_forwarded, &[("X-Forwarded-For", "203.0.113.7"), ("X-Forwarded-Proto", "https")]),
         expected(&[
             "forwarded: for=203.0.113.7;host=a.test;proto=https, for=127.0.0.1",
             "host: a.test",
@@ -135,7 +135,7 @@ fn headers_of_a_trusted_proxy_are_extended() {
         ("Forwarded", "for=192.0.2.67;host=evil.test;proto=http"),
     ];
     assert_eq!(
-        told(&x_forwarded, &all),
+        received(&x_forwarded, &all),
         [
             "cdn-loop: PROCESS",
             "cdn-loop: cdn.test; a=\"b, c\"",
@@ -155,7 +155,7 @@ fn headers_of_a_trusted_proxy_are_extended() {
     // If `Forwarded` is the trusted kind, X-Forwarded-* is not trusted.
     let fields = [&all[..10], &[("Forwarded", "for=\"[2001:db8::7]:9\";host=\"shop.test:444\";proto=https")]].concat();
     assert_eq!(
-        told(&forwarded, &fields),
+        received(&forwarded, &fields),
         [
             "cdn-loop: PROCESS",
             "cdn-loop: cdn.test; a=\"b, c\"",

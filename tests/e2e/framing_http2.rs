@@ -35,7 +35,7 @@ fn get_but(name: &str, value: Option<&'static [u8]>) -> Fields<'static> {
 #[test]
 fn unambiguous_requests_are_forwarded() {
     let (program, backend) = start();
-    let tls = Tls::of(&program).alpn(&["h2"]);
+    let tls = Tls::trusting(&program).alpn(&["h2"]);
     let post = |more: &[(&'static str, &'static [u8])]| [&h2::request("POST", "a.test", "/")[..], more].concat();
     let cases = [
         ("GET", vec![h2::headers(1, &get_with(&[]), true)]),
@@ -72,7 +72,7 @@ fn unambiguous_requests_are_forwarded() {
 #[test]
 fn a_request_with_length_0_is_forwarded_once_its_stream_ends() {
     let (program, backend) = start();
-    let tls = Tls::of(&program).alpn(&["h2"]);
+    let tls = Tls::trusting(&program).alpn(&["h2"]);
     let fields = [&h2::request("POST", "a.test", "/")[..], &[("content-length", b"0")]].concat();
     for (body, expected) in [(&b""[..], Answer::Status(200)), (b"abc", Answer::StreamReset)] {
         let mut client = tls.connect(program.https(), "a.test").unwrap();
@@ -88,7 +88,7 @@ fn a_request_with_length_0_is_forwarded_once_its_stream_ends() {
 #[test]
 fn requests_that_http1_cannot_express_are_rejected() {
     let (program, backend) = start();
-    let tls = Tls::of(&program).alpn(&["h2"]);
+    let tls = Tls::trusting(&program).alpn(&["h2"]);
     let post = |more: &[(&'static str, &'static [u8])]| [&h2::request("POST", "a.test", "/")[..], more].concat();
     let smuggled = b"x\r\n\r\nGET /smuggled HTTP/1.1\r\nHost: a.test\r\n\r\n";
     let heads: Vec<(&str, Fields<'_>)> = vec![

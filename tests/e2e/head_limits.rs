@@ -47,7 +47,7 @@ fn by_default_a_request_can_have_100_headers() {
 fn http2_clients_learn_the_limits() {
     let backend = Backend::answering("ok");
     let program = Start::new().route("a.test", &backend).flags(&["--max-streams", "7", "--max-head", "9000"]).run();
-    let mut client = Tls::of(&program).alpn(&["h2"]).connect(program.https(), "a.test").unwrap();
+    let mut client = Tls::trusting(&program).alpn(&["h2"]).connect(program.https(), "a.test").unwrap();
     client.send(h2::opening());
     let settings = client.frames_until(|frame| frame.kind == h2::SETTINGS && !frame.is_ack()).pop().unwrap();
     // SETTINGS_MAX_CONCURRENT_STREAMS and SETTINGS_MAX_HEADER_LIST_SIZE (RFC 9113, 6.5.2).

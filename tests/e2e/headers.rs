@@ -118,7 +118,7 @@ fn hop_by_hop_headers_of_responses_are_removed() {
 #[test]
 fn forwarding_headers_report_https() {
     let (program, backend) = start(&[]);
-    assert_eq!(Tls::of(&program).get(program.https(), "a.test", "a.test").status, 200);
+    assert_eq!(Tls::trusting(&program).get(program.https(), "a.test", "a.test").status, 200);
     let request = backend.request();
     assert_eq!(request.field("x-forwarded-proto"), "https");
     assert_eq!(request.field("forwarded"), "for=127.0.0.1;host=a.test;proto=https");
@@ -170,7 +170,7 @@ fn silence_leaves_no_line_in_the_log() {
 #[test]
 fn http2_cookies_are_joined_in_one_header() {
     let (program, backend) = start(&[]);
-    let mut client = Tls::of(&program).alpn(&["h2"]).connect(program.https(), "a.test").unwrap();
+    let mut client = Tls::trusting(&program).alpn(&["h2"]).connect(program.https(), "a.test").unwrap();
     let fields = [&h2::get("a.test", "/")[..], &[("cookie", b"a=1"), ("cookie", b"b=2; c=3"), ("cookie", b"d=4")]];
     client.send([h2::opening(), h2::headers(1, &fields.concat(), true)].concat());
     assert_eq!(client.answer(1), Answer::Status(200));

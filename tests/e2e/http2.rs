@@ -25,7 +25,7 @@ fn alpn_selects_the_protocol() {
     for (offered, chosen) in
         [(&["h2", "http/1.1"][..], Some(&b"h2"[..])), (&["http/1.1"], Some(b"http/1.1")), (&[], None)]
     {
-        let mut client = Tls::of(&program).alpn(offered).connect(program.https(), "a.test").unwrap();
+        let mut client = Tls::trusting(&program).alpn(offered).connect(program.https(), "a.test").unwrap();
         assert_eq!(client.stream.conn.alpn_protocol(), chosen);
         if chosen == Some(b"h2") {
             client.send(opening_get("a.test"));
@@ -39,7 +39,7 @@ fn alpn_selects_the_protocol() {
 #[test]
 fn an_http_1_0_client_is_served_over_tls() {
     let (program, backend) = start(&[]);
-    let tls = Tls::of(&program).alpn(&["http/1.0"]);
+    let tls = Tls::trusting(&program).alpn(&["http/1.0"]);
     let mut client = tls.connect(program.https(), "a.test").unwrap();
     client.send("GET / HTTP/1.0\r\nHost: a.test:\r\n\r\n");
     assert_eq!(client.response().status, 200);
@@ -50,7 +50,7 @@ fn an_http_1_0_client_is_served_over_tls() {
 #[test]
 fn post_put_and_patch_without_a_body_have_length_0() {
     let (program, backend) = start(&[]);
-    let mut two = Tls::of(&program).alpn(&["h2"]).connect(program.https(), "a.test").unwrap();
+    let mut two = Tls::trusting(&program).alpn(&["h2"]).connect(program.https(), "a.test").unwrap();
     two.send(h2::opening());
     let mut one = Client::connect(program.http());
     for (index, (method, length)) in
@@ -77,7 +77,7 @@ fn post_put_and_patch_without_a_body_have_length_0() {
 #[test]
 fn many_requests_share_a_connection() {
     let (program, backend) = start(&[]);
-    let mut client = Tls::of(&program).alpn(&["h2"]).connect(program.https(), "a.test").unwrap();
+    let mut client = Tls::trusting(&program).alpn(&["h2"]).connect(program.https(), "a.test").unwrap();
     client.send(h2::opening());
     let streams: Vec<_> = (0..100).map(|number| 2 * number + 1).collect();
     let requests = streams.iter().flat_map(|stream| h2::headers(*stream, &h2::get("a.test", "/"), true));
@@ -104,7 +104,7 @@ fn bodies_and_trailers_pass_both_ways() {
         }
     });
     let program = Start::new().route("a.test", &backend).run();
-    let mut client = Tls::of(&program).alpn(&["h2"]).connect(program.https(), "a.test").unwrap();
+    let mut client = Tls::trusting(&program).alpn(&["h2"]).connect(program.https(), "a.test").unwrap();
     let fields = [&h2::request("POST", "a.test", "/")[..], &[("te", b"trailers"), ("trailer", b"x-sum")]].concat();
     client.send([h2::opening(), h2::headers(1, &fields, false)].concat());
     client.send([h2::data(1, b"one ", false), h2::data(1, b"two", false)].concat());
@@ -125,7 +125,7 @@ fn resetting_a_stream_cancels_only_its_request() {
         }
     });
     let program = Start::new().workers(1).route("a.test", &backend).run();
-    let mut client = Tls::of(&program).alpn(&["h2"]).connect(program.https(), "a.test").unwrap();
+    let mut client = Tls::trusting(&program).alpn(&["h2"]).connect(program.https(), "a.test").unwrap();
     client.send([h2::opening(), h2::headers(1, &h2::get("a.test", "/held"), true)].concat());
     backend.wait_for_bytes(b"\r\n\r\n");
     client.send(h2::frame(h2::RST_STREAM, 0, 1, &8_u32.to_be_bytes()));

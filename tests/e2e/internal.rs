@@ -24,14 +24,14 @@ fn assert_silent(program: &Program, cases: Vec<(&'static str, Vec<u8>)>) {
         .collect();
     assert_none(&failures);
     assert_eq!(Client::connect(program.http()).get(SERVED, "/").status, 200);
-    assert_eq!(Tls::of(program).get(program.https(), SERVED, SERVED).status, 200);
+    assert_eq!(Tls::trusting(program).get(program.https(), SERVED, SERVED).status, 200);
 }
 
 #[test]
 fn clients_without_the_secret_get_no_byte() {
     let backend = Backend::answering("");
     let program = Start::new().route(SERVED, &backend).flags(&["--silence-deadline", "1h"]).run();
-    let trusting = Tls::of(&program);
+    let trusting = Tls::trusting(&program);
     let served = vec![
         ("a served name", trusting.hello(SERVED)),
         ("a served name, h2", trusting.clone().alpn(&["h2"]).hello(SERVED)),

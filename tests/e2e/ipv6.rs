@@ -29,7 +29,7 @@ fn backend() -> Option<Backend> {
 fn an_ipv6_listener_accepts_ipv4_clients() {
     let Some(backend) = backend() else { return };
     let program = Start::new().bind("::").route("a.test", &backend).run();
-    let tls = Tls::of(&program);
+    let tls = Tls::trusting(&program);
     for ip in [V6.into(), V4.into()] {
         let (http, https) = (SocketAddr::new(ip, program.http().port()), SocketAddr::new(ip, program.https().port()));
         let path = format!("/{ip}");
@@ -55,7 +55,7 @@ fn an_ipv6_listener_accepts_ipv4_clients() {
 fn listens_on_ipv4_and_ipv6() {
     let Some(backend) = backend() else { return };
     let program = Start::new().bind("127.0.0.1,::1").route("a.test", &backend).run();
-    let tls = Tls::of(&program);
+    let tls = Tls::trusting(&program);
     for ip in [V6.into(), V4.into()] {
         let (http, https) = (SocketAddr::new(ip, program.http().port()), SocketAddr::new(ip, program.https().port()));
         assert_eq!(Client::connect(http).get("a.test", "/").status, 200, "{ip}");

@@ -14,7 +14,7 @@ fn start() -> (Program, Backend) {
 
 /// An HTTP/2 connection after one response, with no request in flight.
 fn idle_http2(program: &Program) -> Client<TlsStream> {
-    let mut client = Tls::of(program).alpn(&["h2"]).connect(program.https(), "served.test").unwrap();
+    let mut client = Tls::trusting(program).alpn(&["h2"]).connect(program.https(), "served.test").unwrap();
     client.send([h2::opening(), h2::headers(1, &h2::get("served.test", "/"), true)].concat());
     assert_eq!(client.answer(1), Answer::Status(200));
     client.frames_until(|frame| frame.stream == 1 && frame.ends_stream());
@@ -63,7 +63,7 @@ fn a_malformed_host_after_a_served_one_gets_400() {
 fn a_malformed_host_over_tls_gets_400() {
     let (program, backend) = start();
     for request in MALFORMED {
-        let mut client = Tls::of(&program).connect(program.https(), "served.test").unwrap();
+        let mut client = Tls::trusting(&program).connect(program.https(), "served.test").unwrap();
         client.send(request);
         let response = client.response();
         assert_eq!((response.status, response.field("connection")), (400, Some("close")), "{request}");
@@ -96,7 +96,7 @@ fn pipelined_requests_after_an_unserved_host_are_dropped() {
 #[test]
 fn another_served_host_over_tls_gets_421() {
     let (program, backend) = start();
-    let mut client = Tls::of(&program).connect(program.https(), "served.test").unwrap();
+    let mut client = Tls::trusting(&program).connect(program.https(), "served.test").unwrap();
     for (host, status) in [("served.test", 200), ("other.test", 421), ("served.test", 200)] {
         assert_eq!(client.get(host, "/").status, status, "{host}");
     }
@@ -106,7 +106,7 @@ fn another_served_host_over_tls_gets_421() {
 #[test]
 fn a_first_request_for_another_host_than_the_sni_gets_421() {
     let (program, backend) = start();
-    assert_eq!(Tls::of(&program).get(program.https(), "served.test", "other.test").status, 421);
+    assert_eq!(Tls::trusting(&program).get(program.https(), "served.test", "other.test").status, 421);
     assert!(backend.requests().is_empty());
 }
 
@@ -125,7 +125,7 @@ fn another_served_host_over_http2_gets_421() {
 fn a_later_request_for_an_unserved_host_over_tls_gets_silence() {
     let (program, _backend) = start();
     for host in ["nope.test", "127.0.0.1"] {
-        let mut client = Tls::of(&program).connect(program.https(), "served.test").unwrap();
+        let mut client = Tls::trusting(&program).connect(program.https(), "served.test").unwrap();
         assert_eq!(client.get("served.test", "/").status, 200);
         client.send(get(host, "/"));
         assert_eq!(raw_rest(&mut client).unwrap(), [0_u8; 0], "{host}");
@@ -135,7 +135,7 @@ fn a_later_request_for_an_unserved_host_over_tls_gets_silence() {
 #[test]
 fn a_first_request_for_an_unserved_host_over_tls_gets_silence() {
     let (program, _backend) = start();
-    let mut client = Tls::of(&program).connect(program.https(), "served.test").unwrap();
+    let mut client = Tls::trusting(&program).connect(program.https(), "served.test").unwrap();
     client.send(get("nope.test", "/"));
     assert_eq!(client.end(), (Vec::new(), End::FinWithoutAlert));
 }

@@ -57,7 +57,7 @@ fn a_host_gets_silence_on_listeners_that_do_not_serve_it() {
             route("both.test", "listeners = [\"https\", \"federation\"]", &backend),
         ],
     );
-    let tls = Tls::of(&program);
+    let tls = Tls::trusting(&program);
     for (host, served_on) in [
         ("plain.test", &["http", "https"][..]),
         ("x.matrix.test", &["federation"]),
@@ -83,7 +83,7 @@ fn a_host_of_another_listener_gets_silence_on_an_open_connection() {
             route("both.test", "listeners = [\"https\", \"federation\"]", &backend),
         ],
     );
-    let tls = Tls::of(&program);
+    let tls = Tls::trusting(&program);
     for (listener, here, elsewhere) in
         [("https", "plain.test", "matrix.test"), ("federation", "matrix.test", "plain.test")]
     {
@@ -111,7 +111,7 @@ fn the_same_path_can_have_a_different_route_on_each_listener() {
             route("a.test", "listeners = [\"federation\", \"apps\"]", &federation),
         ],
     );
-    let tls = Tls::of(&program);
+    let tls = Tls::trusting(&program);
     assert_eq!(Client::connect(program.http()).get("a.test", "/").text(), "http");
     assert_eq!(tls.get(program.https(), "a.test", "a.test").text(), "https");
     assert_eq!(tls.get(program.address("federation"), "a.test", "a.test").text(), "federation");

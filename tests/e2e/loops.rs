@@ -108,7 +108,7 @@ fn via_is_added_if_turned_on() {
     assert_eq!(client.response().field("via"), None);
     let name = format!("pmesh-{}", mark(&backend.requests(), "via", "1.1 pmesh-"));
 
-    let mut two = Tls::of(&program).alpn(&["h2"]).connect(program.https(), "a.test").unwrap();
+    let mut two = Tls::trusting(&program).alpn(&["h2"]).connect(program.https(), "a.test").unwrap();
     let fields = [&h2::get("a.test", "/")[..], &[("via", b"1.0 fred")]].concat();
     two.send([h2::opening(), h2::headers(1, &fields, true)].concat());
     assert_eq!(two.answer(1), h2::Answer::Status(200));

@@ -88,7 +88,7 @@ fn idle_connections_are_closed_with_a_fin() {
 fn idle_tls_connections_are_closed_too() {
     let backend = backend();
     let program = start(2, &backend);
-    let tls = Tls::of(&program);
+    let tls = Tls::trusting(&program);
     let mut clients = Vec::new();
     for _ in 0..2 * SLOTS {
         let mut client = tls.connect(program.https(), "a.test").unwrap();
@@ -108,7 +108,7 @@ fn connections_with_a_request_in_flight_are_kept() {
     half.send(get("a.test", "/half"));
     assert_eq!(half.head().status, 200);
     let mut tunnel = tunnel(&program);
-    let mut streams = Tls::of(&program).alpn(&["h2"]).connect(program.https(), "a.test").unwrap();
+    let mut streams = Tls::trusting(&program).alpn(&["h2"]).connect(program.https(), "a.test").unwrap();
     streams.send([h2::opening(), h2::headers(1, &h2::get("a.test", "/half"), true)].concat());
     assert_eq!(streams.answer(1), Answer::Status(200));
 
@@ -127,7 +127,7 @@ fn connections_with_a_request_in_flight_are_kept() {
 fn an_idle_http2_connection_is_closed_with_goaway() {
     let backend = backend();
     let program = start(1, &backend);
-    let tls = Tls::of(&program).alpn(&["h2"]);
+    let tls = Tls::trusting(&program).alpn(&["h2"]);
     let idle_clients: Vec<_> = (0..SLOTS)
         .map(|_| {
             let mut client = tls.connect(program.https(), "a.test").unwrap();

@@ -49,7 +49,7 @@ fn the_most_specific_route_wins() {
         assert_eq!((response.status, response.text()), (200, expected), "{host}{path}");
     }
     // A certificate for a name below a wildcard is issued on the first request for it.
-    assert_eq!(Tls::of(&program).get(program.https(), "new.a.test", "new.a.test").text(), "wild /");
+    assert_eq!(Tls::trusting(&program).get(program.https(), "new.a.test", "new.a.test").text(), "wild /");
 }
 
 #[test]
@@ -114,7 +114,7 @@ fn a_path_that_could_mean_another_route_gets_400() {
         || request.target.starts_with("/admin/x")));
 
     // The same over HTTP/2.
-    let mut two = Tls::of(&program).alpn(&["h2"]).connect(program.https(), "a.test").unwrap();
+    let mut two = Tls::trusting(&program).alpn(&["h2"]).connect(program.https(), "a.test").unwrap();
     two.send([h2::opening(), h2::headers(1, &h2::get("a.test", "//admin"), true)].concat());
     assert_eq!(two.answer(1), Answer::Status(400));
     two.send(h2::headers(3, &h2::get("a.test", "//x"), true));

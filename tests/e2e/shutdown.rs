@@ -126,7 +126,7 @@ fn a_connection_without_a_request_does_not_delay_shutdown() {
 #[test]
 fn http2_connections_get_goaway() {
     let (mut program, release) = start();
-    let tls = Tls::of(&program).alpn(&["h2"]);
+    let tls = Tls::trusting(&program).alpn(&["h2"]);
     let mut client = tls.connect(program.https(), "a.test").unwrap();
     client.send([h2::opening(), h2::headers(1, &h2::get("a.test", "/held"), true)].concat());
     assert_eq!(client.answer(1), Answer::Status(200));
@@ -200,7 +200,7 @@ fn a_tunnel_counts_as_in_flight() {
 fn an_http2_tunnel_counts_as_in_flight() {
     let backend = echo();
     let mut program = Start::new().workers(1).route("a.test", &backend).run();
-    let mut client = Tls::of(&program).alpn(&["h2"]).connect(program.https(), "a.test").unwrap();
+    let mut client = Tls::trusting(&program).alpn(&["h2"]).connect(program.https(), "a.test").unwrap();
     client.send([h2::opening(), h2::headers(1, &h2::connect("echo", "a.test"), false)].concat());
     assert_eq!(client.answer(1), Answer::Status(200));
     program.signal(Signal::SIGTERM);

@@ -21,7 +21,7 @@ fn start(deadline: &str) -> (Program, Backend) {
 }
 
 fn assert_serves(program: &Program) {
-    assert_eq!(Tls::of(program).get(program.https(), SERVED, SERVED).text(), "hello");
+    assert_eq!(Tls::trusting(program).get(program.https(), SERVED, SERVED).text(), "hello");
 }
 
 fn not_silent(name: &str, (got, end): &(Vec<u8>, End)) -> Option<String> {
@@ -121,7 +121,7 @@ fn a_client_that_leaves_early_gets_nothing() {
 fn both_versions_of_tls_are_served() {
     let (program, _backend) = start(NEVER);
     for version in [&TLS12, &TLS13] {
-        let mut client = Tls::of(&program).versions(&[version]).connect(program.https(), SERVED).unwrap();
+        let mut client = Tls::trusting(&program).versions(&[version]).connect(program.https(), SERVED).unwrap();
         assert_eq!(client.stream.conn.protocol_version(), Some(version.version));
         assert_eq!(client.get(SERVED, "/").text(), "hello");
     }
@@ -133,7 +133,7 @@ fn a_client_hello_may_be_split_anywhere() {
     let byte_by_byte =
         |bytes: &[u8], tcp: &mut std::net::TcpStream| bytes.chunks(1).try_for_each(|byte| tcp.write_all(byte));
     for version in [&TLS12, &TLS13] {
-        let tls = Tls::of(&program).versions(&[version]);
+        let tls = Tls::trusting(&program).versions(&[version]);
         let in_records = tls.connect_with(program.https(), SERVED, |hello, tcp| tcp.write_all(&cut(hello, 1)));
         assert_eq!(in_records.unwrap().get(SERVED, "/").status, 200, "one byte per record");
         let in_segments = tls.connect_with(program.https(), SERVED, byte_by_byte);
@@ -146,12 +146,12 @@ fn a_client_hello_may_be_split_anywhere() {
 #[test]
 fn large_client_hellos_are_served() {
     let (program, _backend) = start(NEVER);
-    let mut quantum = Tls::of(&program);
+    let mut quantum = Tls::trusting(&program);
     quantum.provider.kx_groups = vec![kx_group::X25519MLKEM768];
     assert!(quantum.hello(SERVED).len() > 1216, "the key share alone is larger");
     assert_eq!(quantum.get(program.https(), SERVED, SERVED).status, 200);
 
-    let mut many = Tls::of(&program);
+    let mut many = Tls::trusting(&program);
     many.alpn = (0..100).map(|number| format!("protocol-{number:090}").into_bytes()).collect();
     many.alpn.push(b"http/1.1".to_vec());
     assert!(many.hello(SERVED).len() > 10_000);
@@ -161,7 +161,7 @@ fn large_client_hellos_are_served() {
 #[test]
 fn names_are_compared_in_canonical_form() {
     let (program, _backend) = start(NEVER);
-    let tls = Tls::of(&program);
+    let tls = Tls::trusting(&program);
     // Some clients send upper case, but this library does not, so the ClientHello is patched. The server still responds with a
     // ServerHello. A full handshake would fail, because the transcripts differ.
     let upper = patched(&tls.hello(SERVED), SERVED, "SERVED.Test");

@@ -7,9 +7,9 @@ use crate::support::{Backend, Client, PATIENCE, Program, Start, client::get, h2,
 /// Size of the unread body.
 const LARGE: usize = 100 * 1024 * 1024;
 /// Two sockets' kernel buffers, up to 6 MiB on each side. The program itself holds little compared to that.
-const MOST_SENT: usize = 32 * 1024 * 1024;
+const MAX_SENT: usize = 32 * 1024 * 1024;
 /// Maximum growth in KiB of a debug build with a few connections.
-const MOST_HELD: u64 = 48 * 1024;
+const MAX_HELD: u64 = 48 * 1024;
 
 /// A backend that sends a large response, and reports how much of it the program read.
 fn large() -> (Backend, mpsc::Receiver<usize>) {
@@ -29,8 +29,8 @@ fn assert_bounded(name: &str, program: &Program, before: u64, taken: &mpsc::Rece
     let taken = taken.recv_timeout(PATIENCE).expect("the response should have been given up");
     let grown = program.peak_memory().saturating_sub(before);
     println!("{name}: {} KiB taken from the backend, {grown} KiB of memory", taken / 1024);
-    assert!(taken < MOST_SENT, "{name}: {taken}");
-    assert!(grown < MOST_HELD, "{name}: {grown} KiB");
+    assert!(taken < MAX_SENT, "{name}: {taken}");
+    assert!(grown < MAX_HELD, "{name}: {grown} KiB");
 }
 
 #[test]
@@ -43,11 +43,11 @@ fn a_client_that_reads_nothing_costs_bounded_memory() {
     client.send(get("a.test", "/"));
     assert_bounded("HTTP/1.1", &program, before, &taken);
 
-    let mut client = Tls::of(&program).connect(program.https(), "a.test").unwrap();
+    let mut client = Tls::trusting(&program).connect(program.https(), "a.test").unwrap();
     client.send(get("a.test", "/"));
     assert_bounded("HTTP/1.1 over TLS", &program, before, &taken);
 
-    let mut client = Tls::of(&program).alpn(&["h2"]).connect(program.https(), "a.test").unwrap();
+    let mut client = Tls::trusting(&program).alpn(&["h2"]).connect(program.https(), "a.test").unwrap();
     // The maximum window, 2^31 - 1 (RFC 9113, 6.9.1).
     let window = ((1_u32 << 31) - 1 - 65535).to_be_bytes();
     let request = h2::headers(1, &h2::get("a.test", "/"), true);
@@ -77,7 +77,7 @@ fn a_backend_that_reads_nothing_costs_bounded_memory() {
     let sent = sending.join().unwrap() * piece.len();
     let grown = program.peak_memory().saturating_sub(before);
     println!("{} KiB sent, {grown} KiB of memory", sent / 1024);
-    assert!(sent < MOST_SENT + 16 * 1024 * 1024, "{sent}");
-    assert!(grown < MOST_HELD, "{grown} KiB");
+    assert!(sent < MAX_SENT + 16 * 1024 * 1024, "{sent}");
+    assert!(grown < MAX_HELD, "{grown} KiB");
     drop(done);
 }

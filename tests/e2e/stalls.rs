@@ -29,7 +29,7 @@ fn a_response_is_cut_off_if_the_backend_stalls() {
     assert_eq!(client.take(4), b"half");
     assert_eq!(client.end(), (Vec::new(), End::Reset));
 
-    let mut client = Tls::of(&program).connect(program.https(), "a.test").unwrap();
+    let mut client = Tls::trusting(&program).connect(program.https(), "a.test").unwrap();
     client.send(get("a.test", "/"));
     assert_eq!(client.head().status, 200);
     let (_, end) = client.end();
@@ -41,7 +41,7 @@ fn a_response_is_cut_off_if_the_backend_stalls() {
 fn http2_streams_that_all_stall_are_cut_off() {
     let backend = half();
     let program = Start::new().route("a.test", &backend).flags(&["--stall-timeout", "200ms"]).run();
-    let mut client = Tls::of(&program).alpn(&["h2"]).connect(program.https(), "a.test").unwrap();
+    let mut client = Tls::trusting(&program).alpn(&["h2"]).connect(program.https(), "a.test").unwrap();
     client.send(h2::opening());
     for stream in [1, 3] {
         client.send(h2::headers(stream, &h2::get("a.test", "/"), true));
@@ -95,7 +95,7 @@ fn an_http2_stream_is_reset_if_its_client_stops_reading() {
         .workers(1)
         .flags(&["--route", &path("/stuck", &stuck), "--route", &path("/", &moving), "--stall-timeout", "500ms"])
         .run();
-    let mut client = Tls::of(&program).alpn(&["h2"]).connect(program.https(), "a.test").unwrap();
+    let mut client = Tls::trusting(&program).alpn(&["h2"]).connect(program.https(), "a.test").unwrap();
     // No window for stream 1 (RFC 9113, 6.5.2), but one for each of the others.
     client.send([h2::opening(), h2::frame(h2::SETTINGS, 0, 0, &[0, 4, 0, 0, 0, 0])].concat());
     client.send(h2::headers(1, &h2::get("a.test", "/stuck"), true));
@@ -178,7 +178,7 @@ fn an_event_stream_shares_a_connection_with_responses_that_stall() {
     let program = Start::new()
         .flags(&["--route", &path("/events", &backend), "--route", &path("/", &stuck), "--stall-timeout", "1s"])
         .run();
-    let mut client = Tls::of(&program).alpn(&["h2"]).connect(program.https(), "a.test").unwrap();
+    let mut client = Tls::trusting(&program).alpn(&["h2"]).connect(program.https(), "a.test").unwrap();
     client.send([h2::opening(), h2::headers(1, &h2::get("a.test", "/events"), true)].concat());
     client.frames_until(|frame| frame.kind == h2::DATA && frame.stream == 1);
     for stream in [3, 5] {
@@ -205,7 +205,7 @@ fn routes_can_set_their_own_timeouts() {
         assert_eq!(client.head().status, 200);
         assert_eq!(client.end().1, End::Reset, "{host}");
 
-        let mut client = Tls::of(&program).alpn(&["h2"]).connect(program.https(), host).unwrap();
+        let mut client = Tls::trusting(&program).alpn(&["h2"]).connect(program.https(), host).unwrap();
         client.send([h2::opening(), h2::headers(1, &h2::get(host, "/"), true)].concat());
         client.frames_until(|frame| frame.kind == h2::RST_STREAM && frame.stream == 1);
     }

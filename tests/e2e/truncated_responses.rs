@@ -86,7 +86,7 @@ fn check(name: &str, program: &Program, cut: &Cut) {
     for version in ["1.1", "1.0"] {
         for tls in [false, true] {
             let (has_length, got, end) = if tls {
-                let mut client = Tls::of(program).connect(program.https(), "a.test").unwrap();
+                let mut client = Tls::trusting(program).connect(program.https(), "a.test").unwrap();
                 outcome(&mut client, version, cut)
             } else {
                 outcome(&mut Client::connect(program.http()), version, cut)
@@ -102,7 +102,7 @@ fn check(name: &str, program: &Program, cut: &Cut) {
             assert_eq!(end, expected, "{case}");
         }
     }
-    let mut client = Tls::of(program).alpn(&["h2"]).connect(program.https(), "a.test").unwrap();
+    let mut client = Tls::trusting(program).alpn(&["h2"]).connect(program.https(), "a.test").unwrap();
     client.send([h2::opening(), h2::headers(1, &h2::get("a.test", "/"), true)].concat());
     client.frames_until(|frame| frame.stream == 1 && frame.kind == DATA);
     cut.go.send(()).unwrap();

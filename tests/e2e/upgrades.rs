@@ -54,7 +54,7 @@ fn a_websocket_works_over_http() {
 fn a_websocket_works_over_https() {
     let backend = websocket_echo();
     let program = Start::new().route("a.test", &backend).run();
-    let stream = Tls::of(&program).connect(program.https(), "a.test").unwrap().stream;
+    let stream = Tls::trusting(&program).connect(program.https(), "a.test").unwrap().stream;
     let (socket, _) = tungstenite::client("wss://a.test/chat", stream).unwrap();
     exchange_messages(socket);
 }

@@ -59,7 +59,7 @@ fn start(backend: &Backend, scheme: &str) -> Program {
 }
 
 fn connect(program: &Program) -> Client<TlsStream> {
-    let mut client = Tls::of(program).alpn(&["h2"]).connect(program.https(), "a.test").unwrap();
+    let mut client = Tls::trusting(program).alpn(&["h2"]).connect(program.https(), "a.test").unwrap();
     client.send(h2::opening());
     let settings = client.frames_until(|frame| frame.kind == SETTINGS).pop().unwrap();
     assert!(settings.payload.chunks(6).any(|setting| setting == UPGRADES));

@@ -4,8 +4,8 @@ use crate::{
     messages::nodes,
     support::{
         Backend, Client,
+        headers::{FORGED, connection, lines, received},
         tls::Tls,
-        told::{FORGED, connection, lines, told},
     },
     two,
 };
@@ -16,7 +16,7 @@ fn headers_describe_the_client_of_the_first_node() {
     let (a, b) = two();
     let b_runs = b.start(&[]).route("x.test", &backend).flags(&["--access-log"]).run();
     let a = a.start(&[&b]).flags(&["--route", "x.test=mesh://b", "--access-log"]).run();
-    let mut client = Tls::of(&a).connect(a.https(), "x.test").unwrap();
+    let mut client = Tls::trusting(&a).connect(a.https(), "x.test").unwrap();
     let address = client.stream.sock.local_addr().unwrap().ip().to_string();
     client.send(format!("GET / HTTP/1.1\r\nHost: x.test:8443\r\n{}{}\r\n", lines(FORGED), connection()));
     assert_eq!(client.response().status, 200);
@@ -24,7 +24,7 @@ fn headers_describe_the_client_of_the_first_node() {
     let request = backend.request();
     let id = request.field("x-request-id").to_owned();
     assert_eq!(
-        told(&request),
+        received(&request),
         [
             "cdn-loop: PROCESS",
             "cdn-loop: PROCESS",
@@ -66,7 +66,7 @@ fn the_first_node_decides_which_proxies_to_trust() {
     client.send(format!("GET / HTTP/1.1\r\nHost: x.test\r\n{}\r\n", lines(&fields)));
     assert_eq!(client.response().status, 200);
     assert_eq!(
-        told(&backend.request()),
+        received(&backend.request()),
         [
             "cdn-loop: PROCESS",
             "cdn-loop: PROCESS",

@@ -34,7 +34,7 @@ fn requests_arrive_with_and_without_a_body() {
     assert_eq!(client.response().text(), "POST /form 5");
     client.send("PUT /chunks HTTP/1.1\r\nHost: x.test\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\n\r\n");
     assert_eq!(client.response().text(), "PUT /chunks 3");
-    assert_eq!(Tls::of(&a).get(a.https(), "x.test", "x.test").text(), "GET / 0");
+    assert_eq!(Tls::trusting(&a).get(a.https(), "x.test", "x.test").text(), "GET / 0");
     for request in backend.requests() {
         assert_eq!(request.field("host"), "x.test");
     }

@@ -63,7 +63,7 @@ fn http_moves_and_https_is_closed_and_reopened() {
     let program = start_with(&file(&ip, "8080", "8443", &same));
     let mut open = Client::connect(at(&ip, 8080));
     assert_eq!(open.get("a.test", "/").status, 200);
-    let tls = Tls::of(&program);
+    let tls = Tls::trusting(&program);
     let mut secured = tls.connect(at(&ip, 8443), "a.test").unwrap();
 
     let report = reload_with(&program, &file(&ip, "8081", "8443", &same));
@@ -100,7 +100,7 @@ fn two_listeners_swap_their_ports() {
     let (backend, ip) = (Backend::answering("ok"), own_address());
     let same = route("a.test", backend.address);
     let program = start_with(&file(&ip, "8080", "8443", &same));
-    let tls = Tls::of(&program);
+    let tls = Tls::trusting(&program);
     for (http, https) in [(8443, 8080), (8080, 8443)] {
         let report = reload_with(&program, &file(&ip, &http.to_string(), &https.to_string(), &same));
         assert_eq!(report["opened"].as_array().unwrap().len(), 2, "{report}");
@@ -209,7 +209,7 @@ fn named_listeners_are_added_moved_and_removed() {
     let (backend, ip) = (Backend::answering("ok"), own_address());
     let same = route("a.test", backend.address);
     let program = start_with(&with_named(&ip, "", &same));
-    let tls = Tls::of(&program);
+    let tls = Tls::trusting(&program);
     let same = format!("{same}listeners = [\"http\", \"apps\", \"federation\"]\n");
 
     let federation = "[listeners.federation]\nport = 8448\ntls = true\n";

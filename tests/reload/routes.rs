@@ -22,8 +22,8 @@ fn open_connections_serve_the_new_routes() {
     };
     let program = start(&[route("a.test", one.address), route("old.test", one.address)].concat());
     let mut client = Client::connect(program.http());
-    let mut secured = Tls::of(&program).connect(program.https(), "a.test").unwrap();
-    let mut http2 = Tls::of(&program).alpn(&["h2"]).connect(program.https(), "a.test").unwrap();
+    let mut secured = Tls::trusting(&program).connect(program.https(), "a.test").unwrap();
+    let mut http2 = Tls::trusting(&program).alpn(&["h2"]).connect(program.https(), "a.test").unwrap();
     http2.send([h2::opening(), h2::headers(1, &h2::get("a.test", "/x"), true)].concat());
     assert_eq!(http2.answer(1), Answer::Status(200));
     for host in ["a.test", "old.test"] {

@@ -79,7 +79,7 @@ fn settings_that_need_a_restart_are_reported_and_stay() {
     let same = route("a.test", backend.address);
     let top = format!("{TOP}node = \"one\"\n");
     let program = start(&format!("node = \"one\"\n{same}"));
-    let tls = Tls::of(&program);
+    let tls = Tls::trusting(&program);
     let after = format!(
         "{}node = \"two\"\nsecret_file = \"elsewhere\"\nlog_format = \"json\"\nadmin = \"off\"\nmesh_clock_window = \"9s\"\n\
          keep_alive_timeout = \"7s\"\n{same}",

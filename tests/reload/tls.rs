@@ -23,7 +23,7 @@ fn sessions_are_resumed_after_a_reload() {
     let backend = Backend::answering("ok");
     let same = route("a.test", backend.address);
     let program = start(&same);
-    let config = Tls::of(&program).config();
+    let config = Tls::trusting(&program).config();
     assert_eq!(handshake(&config, program.https(), "a.test"), HandshakeKind::Full);
     for text in [same.clone(), format!("{same}{}", route("b.test", backend.address)), same] {
         reload(&program, &text);
@@ -60,7 +60,7 @@ fn a_replaced_certificate_is_used_after_the_reload() {
     assert!(error.contains("cert.pem"), "{error}");
     assert_eq!(second.get(program.https(), "a.test", "a.test").status, 200);
     reload(&program, &route("a.test", backend.address));
-    assert_eq!(Tls::of(&program).get(program.https(), "a.test", "a.test").status, 200);
+    assert_eq!(Tls::trusting(&program).get(program.https(), "a.test", "a.test").status, 200);
 }
 
 #[test]

@@ -5,12 +5,12 @@ pub mod client;
 pub mod files;
 pub mod h2;
 pub mod h2_stream;
+pub mod headers;
 pub mod network;
 pub mod program;
 pub mod read;
 pub mod tls;
 pub mod tls_backend;
-pub mod told;
 
 use std::time::Duration;
 

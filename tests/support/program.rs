@@ -218,11 +218,11 @@ impl Program {
 
     /// The peak memory of the process in KiB, as Linux counts it.
     pub fn peak_memory(&self) -> u64 {
-        self.linux_says("VmHWM:").unwrap()
+        self.proc_status("VmHWM:").unwrap()
     }
 
     /// The number after `name` in the status that Linux reports for the process.
-    pub fn linux_says(&self, name: &str) -> Option<u64> {
+    pub fn proc_status(&self, name: &str) -> Option<u64> {
         let status = std::fs::read_to_string(format!("/proc/{}/status", self.id())).unwrap();
         let line = status.lines().find_map(|line| line.strip_prefix(name))?;
         Some(line.split_whitespace().next().unwrap().parse().unwrap())

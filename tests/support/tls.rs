@@ -29,7 +29,7 @@ pub struct Tls {
 
 impl Tls {
     /// A client that trusts the authority of `program`, as `pmesh ca` prints it.
-    pub fn of(program: &Program) -> Self {
+    pub fn trusting(program: &Program) -> Self {
         let output = std::process::Command::new(PROGRAM).arg("--home").arg(program.home()).arg("ca").output().unwrap();
         let mut roots = RootCertStore::empty();
         roots.add(CertificateDer::from_pem_slice(&output.stdout).unwrap()).unwrap();

@@ -37,7 +37,7 @@ pub fn connection() -> String {
 }
 
 /// All headers, sorted by name. Random values are replaced by `ID` and `PROCESS`.
-pub fn told(request: &Request) -> Vec<String> {
+pub fn received(request: &Request) -> Vec<String> {
     let is_hex = |text: &str, length| text.len() == length && text.bytes().all(|byte| byte.is_ascii_hexdigit());
     let line = |(name, value): &(String, String)| match &**name {
         "x-request-id" if is_hex(value, 32) => format!("{name}: ID"),
