@@ -55,6 +55,7 @@ async fn main() -> Result<(), BoxError> {
 }
 
 async fn hello(Extension(host): Extension<HostName>, request: Request) -> String {
-    let client = ClientAddr::of(request.extensions()).map_or_else(|| "stranger".into(), |client| client.to_string());
+    let client = ClientAddr::from_extensions(request.extensions())
+        .map_or_else(|| "stranger".into(), |client| client.to_string());
     format!("hello {client}, this is {host}\n")
 }

@@ -3,12 +3,12 @@
 use http::StatusCode;
 use pmesh_layers::respond::{NoResponse, Pass, RespondLayer, Row};
 
-use crate::mesh::Circle;
+use crate::mesh::RoutingLoop;
 
 /// The layer that turns errors into responses. It passes on [`NoResponse`], the error of a silent route.
-pub type AnswerErrors = RespondLayer<Pass<Row<(), Circle, fn(&Circle) -> StatusCode>, NoResponse>>;
+pub type AnswerErrors = RespondLayer<Pass<Row<(), RoutingLoop, fn(&RoutingLoop) -> StatusCode>, NoResponse>>;
 
 /// Creates the layer.
 pub fn answer_errors() -> AnswerErrors {
-    RespondLayer::new().on::<Circle, fn(&Circle) -> StatusCode, _>(|_| StatusCode::LOOP_DETECTED).pass()
+    RespondLayer::new().on::<RoutingLoop, fn(&RoutingLoop) -> StatusCode, _>(|_| StatusCode::LOOP_DETECTED).pass()
 }

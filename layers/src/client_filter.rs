@@ -112,7 +112,7 @@ where
     }
 
     fn call(&mut self, request: Request<B>) -> Self::Future {
-        let Some(client) = ClientAddr::of(request.extensions()) else {
+        let Some(client) = ClientAddr::from_extensions(request.extensions()) else {
             return ResponseFuture::error(MissingExtension::conn_info("ClientFilterLayer"));
         };
         if !self.filter.allows(client.ip()) {

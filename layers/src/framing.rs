@@ -32,7 +32,7 @@ use crate::future::ResponseFuture;
 const CONTENT_LENGTH_ALIAS: HeaderName = HeaderName::from_static("content_length");
 const TRANSFER_ENCODING_ALIAS: HeaderName = HeaderName::from_static("transfer_encoding");
 
-/// Lets through only unambiguous requests. All others fail with [`Unacceptable`].
+/// Lets through only unambiguous requests. All others fail with [`InvalidRequest`].
 #[derive(Debug, Clone, Copy, Default)]
 #[non_exhaustive]
 pub struct FramingLayer;
@@ -91,7 +91,7 @@ where
 /// Why a request was rejected.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
-pub enum Unacceptable {
+pub enum InvalidRequest {
     /// A transfer coding other than `chunked` alone (RFC 9112, 6.1).
     #[error("the transfer coding is not just chunked")]
     TransferCoding,
@@ -113,53 +113,53 @@ pub enum Unacceptable {
     Method,
 }
 
-fn check<B>(request: &Request<B>) -> Result<(), Unacceptable> {
+fn check<B>(request: &Request<B>) -> Result<(), InvalidRequest> {
     if matches!(*request.method(), Method::CONNECT | Method::TRACE) {
-        return Err(Unacceptable::Method);
+        return Err(InvalidRequest::Method);
     }
     check_target(request.uri(), request.method())?;
     // After a scheme, the `http` crate reads a missing path as `/`. HTTP/2 requires a path (RFC 9113, 8.3.1).
     let written = request.uri().path_and_query().map_or("", |path| path.as_str());
     if request.version() >= Version::HTTP_2 && !written.starts_with(['/', '*']) {
-        return Err(Unacceptable::Target);
+        return Err(InvalidRequest::Target);
     }
     let headers = request.headers();
     // hyper's HTTP/1 parser is strict. Over HTTP/2, hyper accepts `"` in names, and white space around values.
     if request.version() >= Version::HTTP_2 {
         if !headers.keys().all(is_token) {
-            return Err(Unacceptable::Name);
+            return Err(InvalidRequest::Name);
         }
         if !headers.values().all(is_trimmed) {
-            return Err(Unacceptable::Value);
+            return Err(InvalidRequest::Value);
         }
     }
     let mut lengths = headers.get_all(CONTENT_LENGTH).iter();
     let length = lengths.next();
     if lengths.next().is_some() {
-        return Err(Unacceptable::Length);
+        return Err(InvalidRequest::Length);
     }
     let mut codings = headers.get_all(TRANSFER_ENCODING).iter();
     if let Some(coding) = codings.next() {
         if length.is_some() {
-            return Err(Unacceptable::Length);
+            return Err(InvalidRequest::Length);
         }
         if codings.next().is_some()
             || !coding.as_bytes().eq_ignore_ascii_case(b"chunked")
             || request.version() != Version::HTTP_11
         {
-            return Err(Unacceptable::TransferCoding);
+            return Err(InvalidRequest::TransferCoding);
         }
     }
     // hyper may read "3, 3" and "+3" as numbers. Here, only digits pass.
     if length.is_some_and(|length| length.is_empty() || !length.as_bytes().iter().all(u8::is_ascii_digit)) {
-        return Err(Unacceptable::Length);
+        return Err(InvalidRequest::Length);
     }
     Ok(())
 }
 
-fn check_target(uri: &Uri, method: &Method) -> Result<(), Unacceptable> {
+fn check_target(uri: &Uri, method: &Method) -> Result<(), InvalidRequest> {
     if uri.scheme_str().is_some_and(|scheme| scheme != "http" && scheme != "https") {
-        return Err(Unacceptable::Target);
+        return Err(InvalidRequest::Target);
     }
     let path = uri.path();
     let whole = path.starts_with('/') || (path == "*" && method == Method::OPTIONS);
@@ -168,7 +168,7 @@ fn check_target(uri: &Uri, method: &Method) -> Result<(), Unacceptable> {
     if whole && printable(path) && !path.contains('\\') && uri.query().is_none_or(printable) {
         Ok(())
     } else {
-        Err(Unacceptable::Target)
+        Err(InvalidRequest::Target)
     }
 }
 
@@ -242,20 +242,23 @@ mod tests {
             (&[][..], Ok(())),
             (&[("content-length", "3")], Ok(())),
             (&[("transfer-encoding", "Chunked")], Ok(())),
-            (&[("content-length", "3"), ("content-length", "3")], Err(Unacceptable::Length)),
-            (&[("content-length", "3"), ("transfer-encoding", "chunked")], Err(Unacceptable::Length)),
-            (&[("content-length", "+3")], Err(Unacceptable::Length)),
-            (&[("content-length", "3, 3")], Err(Unacceptable::Length)),
-            (&[("content-length", "")], Err(Unacceptable::Length)),
-            (&[("transfer-encoding", "identity, chunked")], Err(Unacceptable::TransferCoding)),
-            (&[("transfer-encoding", "xchunked")], Err(Unacceptable::TransferCoding)),
-            (&[("transfer-encoding", "chunked"), ("transfer-encoding", "chunked")], Err(Unacceptable::TransferCoding)),
+            (&[("content-length", "3"), ("content-length", "3")], Err(InvalidRequest::Length)),
+            (&[("content-length", "3"), ("transfer-encoding", "chunked")], Err(InvalidRequest::Length)),
+            (&[("content-length", "+3")], Err(InvalidRequest::Length)),
+            (&[("content-length", "3, 3")], Err(InvalidRequest::Length)),
+            (&[("content-length", "")], Err(InvalidRequest::Length)),
+            (&[("transfer-encoding", "identity, chunked")], Err(InvalidRequest::TransferCoding)),
+            (&[("transfer-encoding", "xchunked")], Err(InvalidRequest::TransferCoding)),
+            (
+                &[("transfer-encoding", "chunked"), ("transfer-encoding", "chunked")],
+                Err(InvalidRequest::TransferCoding),
+            ),
         ] {
             assert_eq!(check(&request(fields)), expected, "{fields:?}");
         }
         let mut old = request(&[("transfer-encoding", "chunked")]);
         *old.version_mut() = Version::HTTP_10;
-        assert_eq!(check(&old), Err(Unacceptable::TransferCoding));
+        assert_eq!(check(&old), Err(InvalidRequest::TransferCoding));
     }
 
     #[test]
@@ -298,7 +301,7 @@ mod tests {
             letters.filter(|byte| !byte.is_ascii_alphanumeric() && !b"!#$%&'*+-.^_`|~".contains(byte)).collect();
         assert_eq!(strange, b"\"");
         request.headers_mut().insert(HeaderName::from_lowercase(b"\"x\"").unwrap(), "1".parse().unwrap());
-        assert_eq!(check(&request), Err(Unacceptable::Name));
+        assert_eq!(check(&request), Err(InvalidRequest::Name));
     }
 
     #[test]
@@ -306,9 +309,9 @@ mod tests {
         for (value, expected) in [
             ("", Ok(())),
             ("a b\tc", Ok(())),
-            (" a", Err(Unacceptable::Value)),
-            ("a\t", Err(Unacceptable::Value)),
-            (" ", Err(Unacceptable::Value)),
+            (" a", Err(InvalidRequest::Value)),
+            ("a\t", Err(InvalidRequest::Value)),
+            (" ", Err(InvalidRequest::Value)),
         ] {
             let mut request = Request::new(());
             *request.version_mut() = Version::HTTP_2;

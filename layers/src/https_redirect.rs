@@ -113,7 +113,7 @@ where
     fn call(&mut self, request: Request<B>) -> Self::Future {
         let future = match client_scheme(&request) {
             Some(Scheme::Https) => Inner::inner(self.inner.call(request)),
-            Some(Scheme::Http) => match host::of(&request) {
+            Some(Scheme::Http) => match host::host_name(&request) {
                 Ok(_) => return ResponseFuture::redirected(location(&self.target, &request, &Sources::default())),
                 Err(rejected) => Inner::error(rejected),
             },

@@ -205,7 +205,7 @@
 //! | --- | --- | --- | --- |
 //! | [`ConnInfo`](conn::ConnInfo) | `HttpServer`; on other servers [`ConnInfoLayer`](conn::ConnInfoLayer) | `SniMatchLayer`, `DistrustLayer`, `ForwardedLayer` | `OpenGateLayer`, `TrailersLayer`, `TunnelLayer`, `Balance`, pools, `Redirect`, `HttpsRedirectLayer`, `HstsLayer`, [`Conditions`](route::Conditions) on clients; log lines of `HostLayer` |
 //! | [`HostName`](host::HostName) | `HostLayer` | `Router`; `SniMatchLayer` over TLS | `Redirect`, `HttpsRedirectLayer` |
-//! | [`ClientAddr`](forwarded::ClientAddr) | `DistrustLayer`, if the client is not the peer | | [`Conditions`](route::Conditions) on clients; [`ClientAddr::of`](forwarded::ClientAddr::of), for your own layers |
+//! | [`ClientAddr`](forwarded::ClientAddr) | `DistrustLayer`, if the client is not the peer | | [`Conditions`](route::Conditions) on clients; [`ClientAddr::from_extensions`](forwarded::ClientAddr::from_extensions), for your own layers |
 //! | [`Attempts`](balance::Attempts) | your own layer | | `Balance`, which fills it in |
 //! | [`Cause`](respond::Cause), in a response | `RespondLayer` | `ErrorPagesLayer` | your own layers, to log or count failures |
 //! | [`StallTimeouts`](stall::StallTimeouts), in a response | `StallLayer`, or your own service | | `HttpServer` |

@@ -18,7 +18,7 @@ use super::{report::ErrorReport, serve::Connection};
 use crate::settings::Admin;
 
 /// Maximum size of a response, in bytes: enough for a hundred thousand routes.
-const LONGEST: usize = 64 * 1024 * 1024;
+const MAX_BODY: usize = 64 * 1024 * 1024;
 /// How long to wait for a response. A reload reads all files, so this is long.
 const PATIENCE: Duration = Duration::from_secs(60);
 
@@ -94,7 +94,7 @@ async fn exchange(
     tokio::spawn(connection);
     let response = sender.send_request(request).await?;
     let status = response.status();
-    Ok((status, Limited::new(response.into_body(), LONGEST).collect().await?.to_bytes()))
+    Ok((status, Limited::new(response.into_body(), MAX_BODY).collect().await?.to_bytes()))
 }
 
 /// Why there is no usable response from the admin API.

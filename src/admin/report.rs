@@ -221,7 +221,7 @@ impl SecretReport {
     /// # Errors
     ///
     /// If nothing can be derived from them.
-    pub fn of(secrets: &Secrets) -> Result<Self, IdentityError> {
+    pub fn from_secrets(secrets: &Secrets) -> Result<Self, IdentityError> {
         let public_authority = Authority::derive(secrets.public(), CONTEXT)?.fingerprint().to_string();
         Ok(Self { public_authority, rotating: secrets.old_one().is_some() })
     }

@@ -7,7 +7,7 @@ use crate::settings::{AcceptedCertificates, Answer, PemFile, Route, Settings, Sh
 
 impl RoutesReport {
     /// Reports the routes of `settings`.
-    pub fn of(settings: &Settings) -> Self {
+    pub fn from_settings(settings: &Settings) -> Self {
         Self { routes: settings.routes.iter().map(|route| report(route, settings)).collect() }
     }
 }

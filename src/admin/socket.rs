@@ -21,7 +21,7 @@ use crate::settings::Admin;
 /// How many connections can wait to be accepted.
 const BACKLOG: i32 = 64;
 /// The longest path of a socket, in bytes (unix(7)).
-const LONGEST: usize = 107;
+const MAX_PATH_LEN: usize = 107;
 
 /// The socket of the admin API. Dropping it removes the file of a Unix socket.
 #[derive(Debug)]
@@ -71,7 +71,7 @@ fn tcp(address: SocketAddr) -> Result<TcpListener, SocketError> {
 
 fn unix(path: &Path) -> Result<UnixListener, SocketError> {
     let length = path.as_os_str().len();
-    if length > LONGEST {
+    if length > MAX_PATH_LEN {
         return Err(SocketError::TooLong { path: path.to_owned(), length });
     }
     let failed = |source| SocketError::Unix { path: path.to_owned(), source };
@@ -118,7 +118,7 @@ fn socket() -> io::Result<socket2::Socket> {
 pub enum SocketError {
     /// The path is too long for a socket.
     #[error(
-        "the path of the admin socket is too long: {path} has {length} bytes, the limit is {LONGEST}\n  choose a shorter \
+        "the path of the admin socket is too long: {path} has {length} bytes, the limit is {MAX_PATH_LEN}\n  choose a shorter \
          one with admin = \"unix:PATH\", or a home with a shorter path"
     )]
     TooLong {
@@ -207,7 +207,7 @@ mod tests {
 
     #[test]
     fn an_overlong_path_is_an_error_that_says_what_to_do() {
-        let longest = Path::new("/nonexistent").join("a".repeat(LONGEST - "/nonexistent/".len()));
+        let longest = Path::new("/nonexistent").join("a".repeat(MAX_PATH_LEN - "/nonexistent/".len()));
         assert!(matches!(bind(&longest), Err(SocketError::Unix { .. })));
         let error = bind(&longest.with_extension("b")).unwrap_err().to_string();
         assert!(error.contains("109 bytes") && error.contains("admin = \"unix:PATH\""), "{error}");

@@ -55,7 +55,7 @@ impl Connections {
             };
             state.next = next + 1;
             // Busy connections do not count as compared, so they cannot hide an idle one.
-            let Some(waited) = control.waiting_for().filter(|waited| *waited >= least) else { continue };
+            let Some(waited) = control.idle_for().filter(|waited| *waited >= least) else { continue };
             if longest.as_ref().is_none_or(|(longest, _)| waited > *longest) {
                 longest = Some((waited, control));
             }

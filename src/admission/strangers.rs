@@ -185,7 +185,7 @@ impl Stranger {
     }
 
     fn set_order(&self, order: u8) {
-        self.control.note_crowded_out();
+        self.control.mark_crowded_out();
         self.order.store(order, Ordering::Release);
         let task = lock(&self.task).take();
         if let Some(task) = task {

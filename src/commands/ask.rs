@@ -10,7 +10,7 @@ use tower::BoxError;
 
 use crate::{
     admin::{Client, ClientError, StatusReport},
-    mesh::{AskError, NodeClient, identity},
+    mesh::{NodeClient, NodeClientError, identity},
     secret::Secrets,
     server::lock::{self, Holder},
     settings::{Admin, Settings},
@@ -21,12 +21,12 @@ const PATIENCE: Duration = Duration::from_secs(10);
 
 /// Sends `GET path` to the node in this home.
 pub(super) async fn get<T: DeserializeOwned>(settings: &Settings, path: &str) -> Result<T, Unreachable> {
-    Client::new(&settings.admin).get(path).await.map_err(|error| Unreachable::of(error, settings))
+    Client::new(&settings.admin).get(path).await.map_err(|error| Unreachable::from_error(error, settings))
 }
 
 /// Sends `POST path` to the node in this home.
 pub(super) async fn post<T: DeserializeOwned>(settings: &Settings, path: &str) -> Result<T, Unreachable> {
-    Client::new(&settings.admin).post(path).await.map_err(|error| Unreachable::of(error, settings))
+    Client::new(&settings.admin).post(path).await.map_err(|error| Unreachable::from_error(error, settings))
 }
 
 /// Another node, reached over the mesh with the identity of the node in this home.
@@ -161,12 +161,12 @@ pub enum Unreachable {
     },
     /// Another node cannot be reached.
     #[error(transparent)]
-    Other(AskError),
+    Other(NodeClientError),
 }
 
 impl Unreachable {
     /// Interprets an error from the node in this home.
-    fn of(error: ClientError, settings: &Settings) -> Self {
+    fn from_error(error: ClientError, settings: &Settings) -> Self {
         let (home, admin) = (settings.home.clone(), settings.admin.clone());
         let source = match error {
             ClientError::Failed(message) => return Self::Failed(message),

@@ -61,7 +61,7 @@ pub fn secret(settings: &Settings, command: &SecretCommand) -> Result<String, Bo
 
 /// Makes the node running in this home reread the secret, and returns a line about the outcome.
 fn apply(settings: &Settings) -> Result<String, BoxError> {
-    let expected = SecretReport::of(&Secrets::load(&settings.secret)?)?;
+    let expected = SecretReport::from_secrets(&Secrets::load(&settings.secret)?)?;
     let answer = block_on(async { Ok(post::<SecretReport>(settings, "/v1/secret/reload").await) })?;
     Ok(match answer {
         Ok(report) if report == expected => "the node running in this home has applied the change\n".to_owned(),

@@ -118,7 +118,7 @@ impl Line {
         Self {
             start: Instant::now(),
             id: extensions.get().cloned(),
-            client: ClientAddr::of(extensions),
+            client: ClientAddr::from_extensions(extensions),
             node: extensions.get::<ConnInfo>().and_then(ConnInfo::peer_node).cloned(),
             host: extensions.get().cloned(),
             method: request.method().clone(),

@@ -10,7 +10,7 @@ use std::{
 use http::{Request, Response, StatusCode};
 use pin_project_lite::pin_project;
 use pmesh_layers::{
-    balance::{AllUnreachable, Failed},
+    balance::{AllUnreachable, EndpointError},
     host::HostName,
     respond::Cause,
 };
@@ -99,8 +99,8 @@ macro_rules! unanswered {
             status = $status.as_u16(),
             id = $asked.id.as_ref().and_then(|id| id.header_value().to_str().ok()).unwrap_or("-"),
             host = $asked.host.as_ref().map_or("-", HostName::as_str),
-            upstream = $failed.map_or("-", Failed::endpoint),
-            attempts = $failed.map(Failed::attempts).filter(|attempts| *attempts > 1),
+            upstream = $failed.map_or("-", EndpointError::endpoint),
+            attempts = $failed.map(EndpointError::attempts).filter(|attempts| *attempts > 1),
             error = %with_causes($error),
             "no response from the upstream"
         )
@@ -108,9 +108,9 @@ macro_rules! unanswered {
 }
 
 fn log(status: StatusCode, error: &(dyn Error + Send + Sync + 'static), asked: &Asked) {
-    let failed = error.downcast_ref::<Failed>();
+    let failed = error.downcast_ref::<EndpointError>();
     let error = failed.map_or(error, |failed| &**failed.cause());
-    let is_known = failed.is_some_and(Failed::is_endpoint_failure) || error.is::<AllUnreachable>();
+    let is_known = failed.is_some_and(EndpointError::is_endpoint_failure) || error.is::<AllUnreachable>();
     // No warning for 501, because a client can request any protocol, nor for an endpoint that is known to be failing,
     // which has log lines of its own.
     if !status.is_server_error() || status == StatusCode::NOT_IMPLEMENTED {

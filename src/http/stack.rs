@@ -33,7 +33,7 @@ use crate::{
         pseudonym,
         request_id::RequestIds,
     },
-    mesh::{Api, OWN_FIELDS, PassedLayer},
+    mesh::{Api, HEADER_PREFIX, PassedLayer},
     respond::answer_errors,
     settings::Settings,
     telemetry::counters::Counters,
@@ -120,7 +120,7 @@ pub fn stack(parts: Parts<'_>) -> Result<impl Stack + use<>, BoxError> {
         // error of a silent route passes.
         .layer(answer_errors())
         // Removes trailers that could be mistaken for headers.
-        .layer(TrailersLayer::new().drop_prefix(OWN_FIELDS))
+        .layer(TrailersLayer::new().drop_prefix(HEADER_PREFIX))
         // Over TLS, the host must match the name in the handshake, else 421.
         .layer(SniMatchLayer::new())
         // Turns an HTTP/2 upgrade into one that looks like HTTP/1.1; 501 if it cannot become a tunnel.

@@ -39,12 +39,12 @@ pub struct Served {
 
 impl Announcement {
     /// Describes this node: its address and the routes that it serves itself. `None` if others cannot reach it.
-    pub fn of(settings: &Settings, instance: Instance) -> Option<Self> {
+    pub fn from_settings(settings: &Settings, instance: Instance) -> Option<Self> {
         Some(Self {
             node: settings.node.clone(),
             instance,
             address: settings.advertised()?,
-            serves: Served::of(settings),
+            serves: Served::from_settings(settings),
             software: env!("CARGO_PKG_VERSION").to_owned(),
         })
     }
@@ -53,7 +53,7 @@ impl Announcement {
 impl Served {
     /// The routes that a node serves to others, except routes that lead only to other nodes. Only prefixes are
     /// announced; exact paths and regular expressions below them are included.
-    pub fn of(settings: &Settings) -> Vec<Self> {
+    pub fn from_settings(settings: &Settings) -> Vec<Self> {
         let served = settings.served(&Listener::Internal).into_iter().filter(|served| is_own(served.route));
         let mut serves: Vec<_> = served
             .filter_map(|served| match served.place.path {
@@ -121,7 +121,7 @@ mod tests {
         let arguments = Arguments::parse([&["pmesh"], flags].concat()).unwrap();
         let settings =
             Source::new(arguments.flags, [("HOME".into(), "/x".into())], Defaults::none()).load().unwrap().settings;
-        Announcement::of(&settings, Instance::random())
+        Announcement::from_settings(&settings, Instance::random())
     }
 
     #[test]

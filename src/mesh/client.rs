@@ -19,7 +19,7 @@ use tower::{BoxError, ServiceExt};
 use crate::settings::{API_HOST, endpoint::HostPort};
 
 /// Maximum size of a response, in bytes: enough for a thousand nodes with a hundred routes each.
-const LONGEST: usize = 16 * 1024 * 1024;
+const MAX_BODY: usize = 16 * 1024 * 1024;
 
 /// A client of one node's API. It reuses its connection as long as possible.
 #[derive(Debug)]
@@ -53,8 +53,8 @@ impl NodeClient {
     ///
     /// # Errors
     ///
-    /// [`AskError`]. The next call opens a new connection.
-    pub async fn get<T: DeserializeOwned>(&mut self, path: &'static str) -> Result<(T, Duration), AskError> {
+    /// [`NodeClientError`]. The next call opens a new connection.
+    pub async fn get<T: DeserializeOwned>(&mut self, path: &'static str) -> Result<(T, Duration), NodeClientError> {
         if let Some((mut sender, since)) = self.connection.take()
             && self.max_age.is_none_or(|age| since.elapsed() < age)
             // A connection that was closed in the meantime fails here, or in the exchange.
@@ -70,7 +70,7 @@ impl NodeClient {
         Ok(answer)
     }
 
-    async fn connect(&self) -> Result<SendRequest<Empty<Bytes>>, AskError> {
+    async fn connect(&self) -> Result<SendRequest<Empty<Bytes>>, NodeClientError> {
         let mut failure = None;
         for address in &self.addresses {
             match self.connect_to(address).await {
@@ -95,14 +95,14 @@ impl NodeClient {
         &self,
         sender: &mut SendRequest<Empty<Bytes>>,
         path: &'static str,
-    ) -> Result<(T, Duration), AskError> {
+    ) -> Result<(T, Duration), NodeClientError> {
         let start = Instant::now();
         let answer = ask(sender, path).await.map_err(|step| self.error(step))?;
         Ok((answer, start.elapsed()))
     }
 
-    fn error(&self, step: Step) -> AskError {
-        AskError { peer: self.peer.clone(), step }
+    fn error(&self, step: Step) -> NodeClientError {
+        NodeClientError { peer: self.peer.clone(), step }
     }
 }
 
@@ -115,13 +115,13 @@ async fn ask<T: DeserializeOwned>(sender: &mut SendRequest<Empty<Bytes>>, path: 
     if !status.is_success() && status != StatusCode::SERVICE_UNAVAILABLE {
         return Err(Step::Status(status));
     }
-    let body = Limited::new(response.into_body(), LONGEST).collect().await.map_err(Step::Http)?.to_bytes();
+    let body = Limited::new(response.into_body(), MAX_BODY).collect().await.map_err(Step::Http)?.to_bytes();
     serde_json::from_slice(&body).map_err(Step::Content)
 }
 
 /// The error of a query to a node.
 #[derive(Debug)]
-pub struct AskError {
+pub struct NodeClientError {
     peer: NodeName,
     step: Step,
 }
@@ -135,7 +135,7 @@ enum Step {
     Content(serde_json::Error),
 }
 
-impl AskError {
+impl NodeClientError {
     /// Whether the node closed the connection without sending a byte, as it does if it accepts none of the proofs.
     pub fn is_silence(&self) -> bool {
         matches!(&self.step, Step::Connect(error) if error.is_silence())
@@ -147,7 +147,7 @@ impl AskError {
     }
 }
 
-impl fmt::Display for AskError {
+impl fmt::Display for NodeClientError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let peer = &self.peer;
         match &self.step {
@@ -160,7 +160,7 @@ impl fmt::Display for AskError {
     }
 }
 
-impl Error for AskError {
+impl Error for NodeClientError {
     fn source(&self) -> Option<&(dyn Error + 'static)> {
         match &self.step {
             Step::Connect(error) => error.source(),

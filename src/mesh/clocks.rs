@@ -8,9 +8,9 @@ use std::{
 };
 
 /// Minimum time between two warnings about one address.
-const PAUSE: Duration = Duration::from_secs(60);
+const WARNING_INTERVAL: Duration = Duration::from_secs(60);
 /// Maximum number of addresses to remember. Beyond that, there are no warnings about new ones until some are forgotten.
-const MOST: usize = 1024;
+const MAX_ADDRESSES: usize = 1024;
 
 /// Warns about nodes whose clocks are too far from ours: at most once a minute for each address, so that retries do not
 /// fill the log.
@@ -19,7 +19,7 @@ pub struct Clocks(Mutex<HashMap<IpAddr, Instant>>);
 
 impl Clocks {
     /// Warns that a node at `address` sent a proof that is valid except for its time.
-    pub fn tell(&self, address: IpAddr, ahead_by: i64, window: Duration) {
+    pub fn warn(&self, address: IpAddr, ahead_by: i64, window: Duration) {
         if !self.is_due(address, Instant::now()) {
             return;
         }
@@ -32,11 +32,11 @@ impl Clocks {
     }
 
     fn is_due(&self, address: IpAddr, now: Instant) -> bool {
-        let mut told = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        told.retain(|_, at| now.duration_since(*at) < PAUSE);
-        let is_due = !told.contains_key(&address) && told.len() < MOST;
+        let mut warned = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        warned.retain(|_, at| now.duration_since(*at) < WARNING_INTERVAL);
+        let is_due = !warned.contains_key(&address) && warned.len() < MAX_ADDRESSES;
         if is_due {
-            told.insert(address, now);
+            warned.insert(address, now);
         }
         is_due
     }
@@ -60,10 +60,10 @@ mod tests {
     #[test]
     fn memory_is_bounded() {
         let (clocks, start) = (Clocks::default(), Instant::now());
-        for number in 0..2 * u32::try_from(MOST).unwrap() {
+        for number in 0..2 * u32::try_from(MAX_ADDRESSES).unwrap() {
             clocks.is_due(IpAddr::from(number.to_be_bytes()), start);
         }
-        assert_eq!(clocks.0.lock().unwrap().len(), MOST);
-        assert!(clocks.is_due([255, 0, 0, 1].into(), start + PAUSE));
+        assert_eq!(clocks.0.lock().unwrap().len(), MAX_ADDRESSES);
+        assert!(clocks.is_due([255, 0, 0, 1].into(), start + WARNING_INTERVAL));
     }
 }

@@ -15,7 +15,7 @@ pub struct Health {
     rtt: AtomicU64,
     failures: AtomicU32,
     /// Seconds since 1970; 0 means never.
-    answered: AtomicU64,
+    last_response: AtomicU64,
     /// How many seconds its clock is ahead of ours. Stored plus one if not negative, so that 0 means unknown.
     clock: AtomicI64,
 }
@@ -57,8 +57,8 @@ impl Health {
     }
 
     /// The time of its last response.
-    pub fn answered(&self) -> Option<SystemTime> {
-        let seconds = self.answered.load(Ordering::Relaxed);
+    pub fn last_response(&self) -> Option<SystemTime> {
+        let seconds = self.last_response.load(Ordering::Relaxed);
         (seconds > 0).then(|| UNIX_EPOCH + Duration::from_secs(seconds))
     }
 
@@ -72,7 +72,7 @@ impl Health {
     }
 
     /// Records that its clock showed `theirs` when ours showed `ours`.
-    pub fn said_time(&self, theirs: SystemTime, ours: SystemTime) {
+    pub fn record_clock(&self, theirs: SystemTime, ours: SystemTime) {
         let clamped = |seconds: u64| i64::try_from(seconds).unwrap_or(i64::MAX - 1).min(i64::MAX - 1);
         let (theirs, ours) = (clamped(seconds(theirs)), clamped(seconds(ours)));
         let ahead = theirs - ours;
@@ -84,7 +84,7 @@ impl Health {
         let micros = u64::try_from(rtt.as_micros()).unwrap_or(u64::MAX);
         self.rtt.store(micros.max(1), Ordering::Relaxed);
         self.failures.store(0, Ordering::Relaxed);
-        self.answered.store(seconds(SystemTime::now()), Ordering::Relaxed);
+        self.last_response.store(seconds(SystemTime::now()), Ordering::Relaxed);
         self.state.store(ALIVE, Ordering::Relaxed);
     }
 
@@ -114,7 +114,7 @@ mod tests {
         for (theirs, ours, expected) in
             [(5, 5, 0), (86_405, 5, 86_400), (5, 6, -1), (u64::from(u32::MAX), 0, 4_294_967_295)]
         {
-            health.said_time(at(theirs), at(ours));
+            health.record_clock(at(theirs), at(ours));
             assert_eq!(health.clock_ahead(), Some(expected));
         }
     }

@@ -14,10 +14,10 @@ const NODE: HeaderName = HeaderName::from_static("x-pmesh-node");
 /// For other nodes: the nodes that the request passed through before the node that sends it.
 pub const THROUGH: HeaderName = HeaderName::from_static("x-pmesh-through");
 /// The prefix of both.
-pub const OWN_FIELDS: &str = "x-pmesh-";
+pub const HEADER_PREFIX: &str = "x-pmesh-";
 
 /// A request that has passed through this many nodes is not sent to another one.
-const MOST: usize = 8;
+const MAX_NODES: usize = 8;
 
 /// A layer that records which nodes a request has passed through, and keeps clients from forging that.
 ///
@@ -25,7 +25,7 @@ const MOST: usize = 8;
 /// node that forwarded the request, taken from that node's certificate.
 ///
 /// Requests from other nodes get [`Passed`] in their extensions. A request that has passed through this node before
-/// fails with [`Circle`].
+/// fails with [`RoutingLoop`].
 #[derive(Debug, Clone)]
 pub struct PassedLayer {
     own: NodeName,
@@ -68,10 +68,10 @@ where
     fn call(&mut self, mut request: Request<B>) -> Self::Future {
         let peer = request.extensions().get::<ConnInfo>().and_then(ConnInfo::peer_node).cloned();
         let passed = peer.map(|peer| Passed::read(request.headers(), peer));
-        remove_ours(request.headers_mut());
+        remove_own_headers(request.headers_mut());
         if let Some(passed) = passed {
             if passed.contains(&self.own) {
-                return ResponseFuture::error(passed.circle());
+                return ResponseFuture::error(passed.routing_loop());
             }
             if let Some(name) = passed.last() {
                 request.headers_mut().insert(NODE, name);
@@ -83,15 +83,15 @@ where
 }
 
 /// Removes our headers in any spelling, because clients must not speak for nodes.
-fn remove_ours(headers: &mut HeaderMap) {
+fn remove_own_headers(headers: &mut HeaderMap) {
     let is_ours = |name: &&HeaderName| {
         let name = name.as_str().as_bytes();
         // The first letters already rule out most headers.
         matches!(name, [b'x', b'-' | b'_', b'p', ..])
-            && name.get(..OWN_FIELDS.len()).is_some_and(|start| {
+            && name.get(..HEADER_PREFIX.len()).is_some_and(|start| {
                 start
                     .iter()
-                    .zip(OWN_FIELDS.bytes())
+                    .zip(HEADER_PREFIX.bytes())
                     .all(|(byte, ours)| *byte == ours || (*byte == b'_' && ours == b'-'))
             })
     };
@@ -115,17 +115,17 @@ impl Passed {
 
     /// Whether the request can be sent to `node`: it has not been there, and has not passed through too many nodes.
     pub fn allows(&self, node: &NodeName) -> bool {
-        self.0.len() < MOST && !self.contains(node)
+        self.0.len() < MAX_NODES && !self.contains(node)
     }
 
     /// The header for the next node. It names all nodes except this one, which proves its name itself.
-    pub fn told(&self) -> Option<HeaderValue> {
+    pub fn to_header(&self) -> Option<HeaderValue> {
         HeaderValue::try_from(self.to_string()).ok()
     }
 
     /// The error of a request that can be sent nowhere else.
-    pub fn circle(&self) -> Circle {
-        Circle { through: self.to_string() }
+    pub fn routing_loop(&self) -> RoutingLoop {
+        RoutingLoop { through: self.to_string() }
     }
 
     fn contains(&self, node: &NodeName) -> bool {
@@ -150,7 +150,7 @@ impl std::fmt::Display for Passed {
 /// A request that nodes send in circles: their routes lead to each other, and nowhere else.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("the request goes in circles: it came through {through}, and its route leads back there")]
-pub struct Circle {
+pub struct RoutingLoop {
     through: String,
 }
 
@@ -202,7 +202,7 @@ mod tests {
         let (lines, passed) = seen(from_node("c"), &fields).await.unwrap();
         assert_eq!(lines, ["x-pmesh-node: c"]);
         let passed = passed.unwrap();
-        assert_eq!(passed.told().unwrap(), "a, b, c");
+        assert_eq!(passed.to_header().unwrap(), "a, b, c");
         for (name, expected) in [("a", false), ("b", false), ("c", false), ("d", true)] {
             assert_eq!(passed.allows(&name.parse().unwrap()), expected, "{name}");
         }
@@ -212,10 +212,10 @@ mod tests {
     async fn requests_do_not_return_and_do_not_travel_forever() {
         for through in ["own", "a,own , b", "OWN"] {
             let error = seen(from_node("c"), &[("x-pmesh-through", through)]).await.unwrap_err();
-            assert!(error.is::<Circle>(), "{through}");
+            assert!(error.is::<RoutingLoop>(), "{through}");
         }
-        let long: Vec<_> = (0..MOST - 1).map(|number| format!("n{number}")).collect();
-        for (count, expected) in [(MOST - 2, true), (MOST - 1, false)] {
+        let long: Vec<_> = (0..MAX_NODES - 1).map(|number| format!("n{number}")).collect();
+        for (count, expected) in [(MAX_NODES - 2, true), (MAX_NODES - 1, false)] {
             let (_, passed) = seen(from_node("c"), &[("x-pmesh-through", &long[..count].join(","))]).await.unwrap();
             assert_eq!(passed.unwrap().allows(&"d".parse().unwrap()), expected, "{count}");
         }

@@ -34,7 +34,7 @@ impl Peers {
 
     /// Creates a table of the nodes of the settings, to which this many workers can connect.
     pub fn for_workers(workers: usize, fixed: BTreeMap<NodeName, HostPort>) -> Self {
-        let known = Known { fixed, announced: BTreeMap::new(), told: BTreeMap::new(), workers, reconnects: 0 };
+        let known = Known { fixed, announced: BTreeMap::new(), reported: BTreeMap::new(), workers, reconnects: 0 };
         Self { table: ArcSwap::from_pointee(Table::new(&known, &Table::default())), known: Mutex::new(known) }
     }
 
@@ -64,9 +64,9 @@ impl Peers {
             return;
         }
         let before = mem::replace(&mut known.fixed, fixed);
-        let Known { fixed, told, .. } = &mut *known;
+        let Known { fixed, reported, .. } = &mut *known;
         // A different address may be a different node.
-        told.retain(|name, _| fixed.contains_key(name) && fixed.get(name) == before.get(name));
+        reported.retain(|name, _| fixed.contains_key(name) && fixed.get(name) == before.get(name));
         self.table.store(Arc::new(Table::new(&known, &self.table.load())));
     }
 
@@ -78,13 +78,13 @@ impl Peers {
     }
 
     /// Records what a node says it serves. This is used only for nodes of the settings that have announced nothing.
-    pub fn told(&self, node: &NodeName, serves: Vec<Served>) {
+    pub fn set_reported(&self, node: &NodeName, serves: Vec<Served>) {
         let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
-        let is_news = known.told.get(node).is_none_or(|before| **before != *serves);
+        let is_news = known.reported.get(node).is_none_or(|before| **before != *serves);
         if !is_news || !known.fixed.contains_key(node) {
             return;
         }
-        known.told.insert(node.clone(), serves.into());
+        known.reported.insert(node.clone(), serves.into());
         if !known.announced.contains_key(node) {
             self.table.store(Arc::new(Table::new(&known, &self.table.load())));
         }
@@ -171,7 +171,7 @@ mod tests {
             peer.health.succeeded(Duration::from_millis(1));
         }
         for name in ["a", "b"] {
-            peers.told(&name.parse().unwrap(), announcement(name, "x:1", &["x/"]).serves);
+            peers.set_reported(&name.parse().unwrap(), announcement(name, "x:1", &["x/"]).serves);
         }
         peers.set_fixed(fixed(&[("a", "a:1"), ("b", "b:2"), ("e", "e:1")]));
         let after = peers.load_full();
@@ -221,8 +221,8 @@ mod tests {
         let peers = Peers::new(fixed(&[("a", "a:1")]));
         let before = Arc::clone(peers.load().get("a").unwrap());
         let serves = |routes: &[&str]| announcement("a", "a:1", routes).serves;
-        peers.told(&"a".parse().unwrap(), serves(&["x/"]));
-        peers.told(&"b".parse().unwrap(), serves(&["x/"]));
+        peers.set_reported(&"a".parse().unwrap(), serves(&["x/"]));
+        peers.set_reported(&"b".parse().unwrap(), serves(&["x/"]));
         let host = "x".parse().unwrap();
         assert_eq!(names(peers.load().serving(&host, "/", false).unwrap()), ["a"]);
         assert!(Arc::ptr_eq(&before, peers.load().get("a").unwrap()));
@@ -230,7 +230,7 @@ mod tests {
         // An announcement is at least as new.
         peers.announce(announced(&[&announcement("a", "a:1", &[])]));
         assert_eq!(peers.load().serves("a"), Some(&[][..]));
-        peers.told(&"a".parse().unwrap(), serves(&["y/"]));
+        peers.set_reported(&"a".parse().unwrap(), serves(&["y/"]));
         assert_eq!(peers.load().serves("a"), Some(&[][..]));
         peers.announce(BTreeMap::new());
         assert_eq!(peers.load().serves("a"), Some(&serves(&["y/"])[..]));

@@ -16,20 +16,20 @@ use tokio::{
     time::{sleep, timeout},
 };
 
-use super::{AskError, NodeClient, NodeReport, Peer, Peers, Route, State, jitter::jittered};
+use super::{NodeClient, NodeClientError, NodeReport, Peer, Peers, Route, State, jitter::jittered};
 use crate::{settings::Settings, telemetry::causes::with_causes};
 
 /// Average time between two probes of a node.
 const INTERVAL: Duration = Duration::from_secs(2);
 /// Average time to the next probe after a failure.
-const AGAIN: Duration = Duration::from_secs(1);
+const RETRY_INTERVAL: Duration = Duration::from_secs(1);
 /// How long a probe may take, and how long connecting may take within it.
-const PATIENCE: Duration = Duration::from_secs(2);
-const CONNECT: Duration = Duration::from_secs(1);
+const PROBE_TIMEOUT: Duration = Duration::from_secs(2);
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(1);
 /// After this many failures in a row, a node is dead until it responds.
-const FAILURES: u32 = 3;
+const MAX_FAILURES: u32 = 3;
 /// How often to look for new nodes in the table.
-const LOOK: Duration = Duration::from_millis(500);
+const TABLE_INTERVAL: Duration = Duration::from_millis(500);
 
 /// Probes all known nodes regularly: whether they respond, what they serve, and what their clocks show.
 #[derive(Debug, Clone)]
@@ -46,7 +46,7 @@ impl Prober {
     pub fn new(settings: &Settings, identity: NodeIdentity, resolver: Resolver, peers: Arc<Peers>) -> Self {
         let connector = SourceConnector::new()
             .source_addresses(settings.source_addresses.iter().copied())
-            .connect_timeout(CONNECT)
+            .connect_timeout(CONNECT_TIMEOUT)
             .resolver(resolver);
         let (max_age, clock_window) = (settings.pool_max_age, settings.mesh.clock_window);
         Self { identity, connector, peers, max_age, clock_window }
@@ -55,34 +55,34 @@ impl Prober {
     /// Probes for as long as it is polled.
     pub async fn run(self) {
         let mut tasks = JoinSet::new();
-        let mut asked = BTreeMap::<NodeName, (Arc<Peer>, tokio::task::AbortHandle)>::new();
+        let mut probed = BTreeMap::<NodeName, (Arc<Peer>, tokio::task::AbortHandle)>::new();
         loop {
             let table = self.peers.load_full();
-            asked.retain(|name, (peer, task)| {
-                let is_there = table.get(name.as_str()).is_some_and(|now| Arc::ptr_eq(now, peer));
-                if !is_there {
+            probed.retain(|name, (peer, task)| {
+                let is_known = table.get(name.as_str()).is_some_and(|now| Arc::ptr_eq(now, peer));
+                if !is_known {
                     task.abort();
                 }
-                is_there
+                is_known
             });
-            for peer in table.iter().filter(|peer| !asked.contains_key(&peer.name)).cloned().collect::<Vec<_>>() {
-                let task = tasks.spawn(self.clone().ask(Arc::clone(&peer)));
-                asked.insert(peer.name.clone(), (peer, task));
+            for peer in table.iter().filter(|peer| !probed.contains_key(&peer.name)).cloned().collect::<Vec<_>>() {
+                let task = tasks.spawn(self.clone().probe(Arc::clone(&peer)));
+                probed.insert(peer.name.clone(), (peer, task));
             }
             while tasks.try_join_next().is_some() {}
-            sleep(LOOK).await;
+            sleep(TABLE_INTERVAL).await;
         }
     }
 
-    async fn ask(self, peer: Arc<Peer>) {
+    async fn probe(self, peer: Arc<Peer>) {
         let addresses = peer.addresses.clone();
         let client = NodeClient::new(self.connector.clone(), self.identity.clone(), peer.name.clone(), addresses);
         let mut client = client.max_age(self.max_age);
         let mut is_named = true;
         loop {
-            match timeout(PATIENCE, client.get::<NodeReport>("/v1/node")).await {
+            match timeout(PROBE_TIMEOUT, client.get::<NodeReport>("/v1/node")).await {
                 Ok(Ok((report, rtt))) => {
-                    self.answered(&peer, &report, rtt);
+                    self.responded(&peer, &report, rtt);
                     if is_named && report.name != peer.name.as_str() {
                         tracing::warn!("the node known as {} reports its name as {}", peer.name, report.name);
                     }
@@ -92,16 +92,16 @@ impl Prober {
                 Err(_) => self.failed(&peer, None),
             }
             let has_just_failed = peer.health.failures() > 0 && peer.health.state() != State::Dead;
-            sleep(jittered(if has_just_failed { AGAIN } else { INTERVAL })).await;
+            sleep(jittered(if has_just_failed { RETRY_INTERVAL } else { INTERVAL })).await;
         }
     }
 
-    fn answered(&self, peer: &Peer, report: &NodeReport, rtt: Duration) {
+    fn responded(&self, peer: &Peer, report: &NodeReport, rtt: Duration) {
         let before = peer.health.state();
         peer.health.succeeded(rtt);
         peer.health
-            .said_time(UNIX_EPOCH + Duration::from_secs(report.time.min(u64::from(u32::MAX))), SystemTime::now());
-        self.peers.told(&peer.name, report.serves.iter().filter_map(Route::read).collect());
+            .record_clock(UNIX_EPOCH + Duration::from_secs(report.time.min(u64::from(u32::MAX))), SystemTime::now());
+        self.peers.set_reported(&peer.name, report.serves.iter().filter_map(Route::read).collect());
         match before {
             State::Alive => {}
             State::Unknown => tracing::info!("node {} responds", peer.name),
@@ -109,9 +109,9 @@ impl Prober {
         }
     }
 
-    fn failed(&self, peer: &Peer, error: Option<&AskError>) {
+    fn failed(&self, peer: &Peer, error: Option<&NodeClientError>) {
         let before = peer.health.state();
-        peer.health.failed(FAILURES);
+        peer.health.failed(MAX_FAILURES);
         if before == State::Dead || peer.health.state() != State::Dead {
             return;
         }
@@ -129,7 +129,7 @@ impl Prober {
                 );
             }
             (Some(error), _) => tracing::warn!("node {name} does not respond: {}", with_causes(error)),
-            (None, _) => tracing::warn!("node {name} does not respond within {} s", PATIENCE.as_secs()),
+            (None, _) => tracing::warn!("node {name} does not respond within {} s", PROBE_TIMEOUT.as_secs()),
         }
     }
 }

@@ -20,7 +20,7 @@ const LABEL: &str = "pmesh registry v1";
 /// The version of the sealed content.
 const VERSION: u32 = 1;
 /// How many seals of one announcement are checked at most, so that forged entries cannot cause a lot of work.
-const MOST: usize = 4;
+const MAX_SEALS: usize = 4;
 
 /// Seals announcements, so that only nodes with the same secret can make them. Anyone can read them.
 ///
@@ -77,7 +77,7 @@ impl Seal {
     pub fn seal(&self, announcement: &Announcement, now: SystemTime) -> Result<Vec<u8>, SealError> {
         let json = serde_json::to_vec(&Content::new(announcement, now)).map_err(|_| SealError::Content)?;
         let tag = |mac: &Hmac<Sha256>| encode_string(&mac.clone().chain_update(&json).finalize().into_bytes());
-        let tags: Vec<_> = self.0.load().iter().take(MOST).map(tag).collect();
+        let tags: Vec<_> = self.0.load().iter().take(MAX_SEALS).map(tag).collect();
         if tags.is_empty() {
             return Err(SealError::Wrong);
         }
@@ -97,7 +97,7 @@ impl Seal {
         let macs: Vec<_> = self.0.load().iter().map(|mac| mac.clone().chain_update(json)).collect();
         let is_right =
             |tag: &[u8]| decode_vec(tag).is_ok_and(|tag| macs.iter().any(|mac| mac.clone().verify_slice(&tag).is_ok()));
-        if !tags.split(|byte| *byte == b' ').take(MOST).any(is_right) {
+        if !tags.split(|byte| *byte == b' ').take(MAX_SEALS).any(is_right) {
             return Err(SealError::Wrong);
         }
         let Version { version } = serde_json::from_slice(json).map_err(|_| SealError::Content)?;
@@ -165,7 +165,7 @@ impl Content {
             node: announcement.node.to_string(),
             instance: announcement.instance.to_string(),
             address: announcement.address.to_string(),
-            serves: announcement.serves.iter().map(Route::of).collect(),
+            serves: announcement.serves.iter().map(Route::from_served).collect(),
             software: announcement.software.clone(),
             time: now.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default().as_secs(),
         }
@@ -254,8 +254,8 @@ mod tests {
         let seal = seal(&["1"]);
         let plain = String::from_utf8(seal.seal(&announcement(), NOW).unwrap()).unwrap();
         let others = |count: usize| format!("{}{plain}", format!("{} ", "0".repeat(64)).repeat(count));
-        assert!(seal.open("b", others(MOST - 1).as_bytes()).is_ok());
-        assert_eq!(seal.open("b", others(MOST).as_bytes()), Err(SealError::Wrong));
+        assert!(seal.open("b", others(MAX_SEALS - 1).as_bytes()).is_ok());
+        assert_eq!(seal.open("b", others(MAX_SEALS).as_bytes()), Err(SealError::Wrong));
     }
 
     #[test]

@@ -24,21 +24,21 @@ pub struct Table {
 #[derive(Debug)]
 struct Entry {
     peer: Arc<Peer>,
-    said: Option<Said>,
+    statement: Option<Statement>,
 }
 
 /// A node's own statement of what it serves.
 #[derive(Debug)]
-enum Said {
+enum Statement {
     Announced(Arc<Announcement>),
-    Told(Arc<[Served]>),
+    Reported(Arc<[Served]>),
 }
 
-impl Said {
+impl Statement {
     fn serves(&self) -> &[Served] {
         match self {
             Self::Announced(announcement) => &announcement.serves,
-            Self::Told(serves) => serves,
+            Self::Reported(serves) => serves,
         }
     }
 }
@@ -57,9 +57,10 @@ impl Table {
                     Some(same) => same.next(fresh),
                     None => Arc::new(fresh),
                 };
-                let told = || known.told.get(name).map(|told| Said::Told(Arc::clone(told)));
-                let said = announced.map(|announced| Said::Announced(Arc::clone(announced))).or_else(told);
-                free.insert(Entry { peer, said });
+                let reported = || known.reported.get(name).map(|reported| Statement::Reported(Arc::clone(reported)));
+                let statement =
+                    announced.map(|announced| Statement::Announced(Arc::clone(announced))).or_else(reported);
+                free.insert(Entry { peer, statement });
             }
         }
         let serving = serving(&entries);
@@ -78,7 +79,7 @@ impl Table {
 
     /// The routes that a node has announced or reported; `None` if it has done neither.
     pub fn serves(&self, name: &str) -> Option<&[Served]> {
-        self.entries.get(name)?.said.as_ref().map(Said::serves)
+        self.entries.get(name)?.statement.as_ref().map(Statement::serves)
     }
 
     /// The nodes with the most specific route for a host and a path, sorted by name. Dead nodes are included, because
@@ -103,8 +104,8 @@ impl Table {
 
 fn serving(entries: &BTreeMap<NodeName, Entry>) -> RouteTable<Vec<Arc<Peer>>> {
     let mut by_route: BTreeMap<(&HostPattern, &PathPrefix), Vec<Arc<Peer>>> = BTreeMap::new();
-    for Entry { peer, said } in entries.values() {
-        for Served { host, prefix } in said.iter().flat_map(Said::serves) {
+    for Entry { peer, statement } in entries.values() {
+        for Served { host, prefix } in statement.iter().flat_map(Statement::serves) {
             let peers = by_route.entry((host, prefix)).or_default();
             // A node could name a route twice.
             if !peers.last().is_some_and(|last| Arc::ptr_eq(last, peer)) {
@@ -126,7 +127,7 @@ pub(super) struct Known {
     pub(super) fixed: BTreeMap<NodeName, HostPort>,
     pub(super) announced: BTreeMap<NodeName, Arc<Announcement>>,
     /// The routes that nodes of the settings reported when probed. Ignored for nodes that have announced something.
-    pub(super) told: BTreeMap<NodeName, Arc<[Served]>>,
+    pub(super) reported: BTreeMap<NodeName, Arc<[Served]>>,
     /// The number of workers that keep connections.
     pub(super) workers: usize,
     /// How many times all connections were replaced.

@@ -54,7 +54,7 @@ impl Node for Admin {
     }
 
     fn routes(&self) -> RoutesReport {
-        RoutesReport::of(&self.process.current().settings)
+        RoutesReport::from_settings(&self.process.current().settings)
     }
 
     fn upstreams(&self) -> UpstreamsReport {
@@ -154,7 +154,7 @@ fn endpoint(
         None if requests == 0 => EndpointState::Unknown,
         None => EndpointState::Ok,
     };
-    let left_alone = outage.as_ref().filter(|outage| !outage.left_alone_for.is_zero());
+    let left_alone = outage.as_ref().filter(|outage| !outage.backoff_left.is_zero());
     let open: usize = pools.iter().map(|stats| stats.open()).sum();
     let idle: usize = pools.iter().map(|stats| stats.idle()).sum();
     EndpointReport {
@@ -163,7 +163,7 @@ fn endpoint(
         state,
         since: before(unchanged_for).filter(|_| state != EndpointState::Unknown),
         consecutive_failures: outage.as_ref().map_or(0, |outage| outage.failures.into()),
-        left_alone_until: left_alone.map(|outage| seconds(now + outage.left_alone_for)),
+        left_alone_until: left_alone.map(|outage| seconds(now + outage.backoff_left)),
         last_error: last_failure
             .map(|failure| ErrorReport { message: failure.error.to_string(), time: before(failure.ago) }),
         requests,

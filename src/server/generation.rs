@@ -54,7 +54,7 @@ impl Generation {
     /// Returns the configuration for TLS connections to `name` on a listener, or `None` if the name is not served
     /// there.
     pub fn server_config(&self, listener: &Listener, name: &HostName) -> Option<Arc<ServerConfig>> {
-        self.routes.tables().of(listener)?.served(name.as_str())?;
+        self.routes.tables().for_listener(listener)?.served(name.as_str())?;
         self.certificates.server_config(name)
     }
 }
@@ -92,7 +92,7 @@ impl Builder {
         };
         let server = http_server(&settings);
         // Other nodes forward what they have accepted from clients, with some headers added. All of it must fit here.
-        let node_server = server.clone().max_head(settings.max_head.saturating_add(MORE_HEAD)).trusting();
+        let node_server = server.clone().max_head(settings.max_head.saturating_add(MORE_HEAD)).trust_clients();
         let number = previous.map_or(1, |previous| previous.number + 1);
         let since = SystemTime::now();
         Ok(Generation {
@@ -132,6 +132,6 @@ fn http_server(settings: &Settings) -> HttpServer {
         .stall_timeout(settings.stall_timeout)
         .stream_timeout(settings.stream_timeout)
         .max_head(settings.max_head)
-        .max_fields(settings.max_fields)
+        .max_headers(settings.max_fields)
         .max_streams(settings.max_streams)
 }

@@ -82,7 +82,7 @@ impl Handover {
     ///
     /// If nothing can be derived from it.
     pub fn report(&self) -> Result<SecretReport, IdentityError> {
-        SecretReport::of(&self.secrets)
+        SecretReport::from_secrets(&self.secrets)
     }
 }
 

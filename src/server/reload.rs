@@ -167,8 +167,8 @@ impl Reloader {
             routes: ChangesReport { added: routes.added, changed: routes.changed, removed: routes.removed },
             settings: keys(false),
             needs_restart: keys(true),
-            opened: moved.opened.iter().map(ListenerReport::of).collect(),
-            closed: moved.closed.iter().map(ListenerReport::of).collect(),
+            opened: moved.opened.iter().map(ListenerReport::new).collect(),
+            closed: moved.closed.iter().map(ListenerReport::new).collect(),
             warnings,
         };
         log(&report);
@@ -185,15 +185,15 @@ impl Reloader {
     /// Passes the new settings on to other nodes and the prober.
     pub(super) fn tell_others(&mut self, before: Option<&Settings>, now: &Settings) {
         self.about.listeners.store(Arc::new(self.listeners.addresses()));
-        self.about.serves.store(Arc::new(Served::of(now)));
+        self.about.serves.store(Arc::new(Served::from_settings(now)));
         self.process.peers.set_fixed(now.mesh.peers.clone());
         // Connections to nodes keep the settings that they were made with, so make new ones.
-        if before.is_some_and(|before| ConnectionSettings::of(before) != ConnectionSettings::of(now)) {
+        if before.is_some_and(|before| ConnectionSettings::for_nodes(before) != ConnectionSettings::for_nodes(now)) {
             self.process.peers.reconnect();
         }
         if let Some(registry) = &self.registry {
-            let own = Announcement::of(now, self.about.instance);
-            if before.is_some_and(|before| Announcement::of(before, self.about.instance) != own) {
+            let own = Announcement::from_settings(now, self.about.instance);
+            if before.is_some_and(|before| Announcement::from_settings(before, self.about.instance) != own) {
                 registry.announce(own);
             }
         }

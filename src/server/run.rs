@@ -148,7 +148,7 @@ impl Server {
             stop: stopped.clone(),
         });
         let api = Api::new(Arc::clone(&about));
-        let own = Announcement::of(&generation.settings, instance);
+        let own = Announcement::from_settings(&generation.settings, instance);
         let registry = self.registry.map(|options| Registry::start(options, own, peers(), stopped.clone()));
         let registry = registry.transpose()?;
         let renewal = registry.as_ref().map(Registry::renewal);

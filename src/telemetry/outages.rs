@@ -11,13 +11,13 @@ pub type Advice = fn(&str, &(dyn Error + 'static)) -> Option<String>;
 /// it then fails for a different reason, and one when it is back. Failures in between are logged at debug level.
 pub fn logged(endpoint: String, advice: Advice) -> Health {
     let mut logged = String::new();
-    Health::observed(move |change, cause| match change {
-        HealthChange::Failed { error, pause } => {
+    Health::with_observer(move |change, cause| match change {
+        HealthChange::Failed { error, backoff } => {
             logged = reason(error, cause);
-            let (advice, pause) = (cause.and_then(|cause| advice(&endpoint, cause)), Seconds(*pause));
+            let (advice, backoff) = (cause.and_then(|cause| advice(&endpoint, cause)), Seconds(*backoff));
             tracing::warn!(
                 endpoint, %error, advice,
-                "endpoint failed; backing off for {pause} if there are other endpoints"
+                "endpoint failed; backing off for {backoff} if there are other endpoints"
             );
         }
         HealthChange::FailedAgain { error, failures, .. } if reason(error, cause) != logged => {
@@ -25,9 +25,9 @@ pub fn logged(endpoint: String, advice: Advice) -> Health {
             let advice = cause.and_then(|cause| advice(&endpoint, cause));
             tracing::warn!(endpoint, %error, advice, failures, "endpoint failed again, for a different reason");
         }
-        HealthChange::FailedAgain { error, pause, failures } => {
-            let pause = Seconds(*pause);
-            tracing::debug!(endpoint, %error, failures, "endpoint failed again; backing off for {pause}");
+        HealthChange::FailedAgain { error, backoff, failures } => {
+            let backoff = Seconds(*backoff);
+            tracing::debug!(endpoint, %error, failures, "endpoint failed again; backing off for {backoff}");
         }
         HealthChange::Recovered { down_for, failures } => {
             tracing::info!(endpoint, failures, "endpoint is back after {}", Seconds(*down_for));

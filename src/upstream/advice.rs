@@ -27,7 +27,7 @@ pub(super) fn advice(endpoint: &str, error: &(dyn Error + 'static)) -> Option<St
         };
     }
     let is_plain = endpoint.contains(':') && !endpoint.contains("://") && !endpoint.starts_with("unix:");
-    let may_be_tls = error.downcast_ref::<PoolError>().is_some_and(PoolError::may_be_other_protocol);
+    let may_be_tls = error.downcast_ref::<PoolError>().is_some_and(PoolError::may_be_wrong_protocol);
     (is_plain && may_be_tls).then(|| "if that port speaks TLS, write https://".into())
 }
 

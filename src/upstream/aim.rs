@@ -40,7 +40,7 @@ impl Aim {
             uri: request.uri().clone(),
             host: field(HOST),
             prefix: field(X_FORWARDED_PREFIX),
-            through: passed.and_then(Passed::told),
+            through: passed.and_then(Passed::to_header),
         }
     }
 

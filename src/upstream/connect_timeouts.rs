@@ -15,7 +15,7 @@ pub(super) struct ConnectTimeouts(HashMap<Destination, Duration>);
 
 impl ConnectTimeouts {
     /// Finds the longest timeout for each endpoint.
-    pub(super) fn of(settings: &Settings, trust: &Trust) -> Self {
+    pub(super) fn from_settings(settings: &Settings, trust: &Trust) -> Self {
         let mut longest: HashMap<_, Duration> = HashMap::new();
         for route in &settings.routes {
             for endpoint in route.endpoints() {

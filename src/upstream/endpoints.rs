@@ -54,7 +54,7 @@ pub struct ConnectionSettings {
 
 impl ConnectionSettings {
     /// The settings of connections to other nodes.
-    pub fn of(settings: &Settings) -> Self {
+    pub fn for_nodes(settings: &Settings) -> Self {
         Self {
             connect_timeout: connect_timeouts::to_nodes(settings),
             idle_max: settings.pool_idle_max,

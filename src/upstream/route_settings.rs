@@ -19,9 +19,9 @@ pub(super) struct RouteSettings {
 
 impl RouteSettings {
     /// Takes them from `settings`.
-    pub(super) fn of(settings: &Settings) -> Self {
+    pub(super) fn from_settings(settings: &Settings) -> Self {
         Self {
-            connections: ConnectionSettings::of(settings),
+            connections: ConnectionSettings::for_nodes(settings),
             body_min_rate: settings.body_min_rate,
             stall_timeout: settings.stall_timeout,
             stream_timeout: settings.stream_timeout,

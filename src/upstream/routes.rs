@@ -75,13 +75,13 @@ impl Routes {
         previous: Option<&Self>,
         endpoints: &mut Endpoints,
     ) -> Result<Self, BoxError> {
-        let timeouts = ConnectTimeouts::of(settings, trust);
-        let common = RouteSettings::of(settings);
+        let timeouts = ConnectTimeouts::from_settings(settings, trust);
+        let common = RouteSettings::from_settings(settings);
         let before = previous.map(Self::by_place).unwrap_or_default();
         let maintenance = MaintenanceFiles::of(&settings.routes, previous.map(|previous| &previous.maintenance));
         let built = settings.routes.iter().map(|route| {
             let shared = Shared { maintenance: maintenance.switch(route) };
-            Built::of(route, &common, &timeouts, &before, trust, shared, endpoints)
+            Built::new(route, &common, &timeouts, &before, trust, shared, endpoints)
         });
         let built = built.collect::<Result<Vec<_>, _>>()?;
         let of_worker = |worker: usize| built.iter().flat_map(|built| built.services(worker)).collect();
@@ -167,7 +167,7 @@ type BuiltByPlace<'a> = ByPlace<'a, (&'a Arc<Built>, &'a Arc<TunnelCloser>)>;
 
 impl Built {
     /// Builds a route, or reuses the previous one if nothing has changed that affects it.
-    fn of(
+    fn new(
         route: &Route,
         settings: &RouteSettings,
         timeouts: &ConnectTimeouts,

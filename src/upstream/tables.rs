@@ -39,7 +39,7 @@ impl Tables {
     }
 
     /// The table of a listener, with or without TLS; `None` if no listener has that name.
-    pub fn of(&self, listener: &Listener) -> Option<&Arc<RouteTable<usize>>> {
+    pub fn for_listener(&self, listener: &Listener) -> Option<&Arc<RouteTable<usize>>> {
         self.by_listener.get(listener.name())
     }
 }
@@ -76,13 +76,13 @@ mod tests {
     #[test]
     fn listeners_that_serve_the_same_share_a_table() {
         let tables = tables(&["--route", "a.test=u:1", "--route", "a.test/x=u:2"], "[listeners.b]\nport = 1\n");
-        let [http, https, internal] =
-            [Listener::Http, Listener::Https, Listener::Internal].map(|listener| tables.of(&listener).unwrap().clone());
+        let [http, https, internal] = [Listener::Http, Listener::Https, Listener::Internal]
+            .map(|listener| tables.for_listener(&listener).unwrap().clone());
         assert!(Arc::ptr_eq(&http, &https) && Arc::ptr_eq(&http, &internal));
         let b = |tls| Listener::Named { name: "b".into(), tls };
-        assert!(tables.of(&b(true)).unwrap().served("a.test").is_none());
-        assert!(Arc::ptr_eq(tables.of(&b(true)).unwrap(), tables.of(&b(false)).unwrap()));
-        assert!(tables.of(&Listener::Named { name: "c".into(), tls: true }).is_none());
+        assert!(tables.for_listener(&b(true)).unwrap().served("a.test").is_none());
+        assert!(Arc::ptr_eq(tables.for_listener(&b(true)).unwrap(), tables.for_listener(&b(false)).unwrap()));
+        assert!(tables.for_listener(&Listener::Named { name: "c".into(), tls: true }).is_none());
     }
 
     #[test]
@@ -92,7 +92,7 @@ mod tests {
         };
         let routes = [route("a.test", "\"http\""), route("b.test", "[\"https\", \"b\"]")].concat();
         let tables = tables(&[], &format!("[listeners.b]\nport = 1\n{routes}"));
-        let serves = |listener, host| tables.of(&listener).unwrap().served(host).is_some();
+        let serves = |listener, host| tables.for_listener(&listener).unwrap().served(host).is_some();
         for (listener, expected) in [
             (Listener::Http, [true, false]),
             (Listener::Https, [false, true]),

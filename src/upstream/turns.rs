@@ -150,7 +150,7 @@ impl NodesInTurn {
             return Ok(self.rotation.balance(first, then));
         }
         match passed {
-            Some(passed) if named.chain(any).next().is_some() => Err(passed.circle().into()),
+            Some(passed) if named.chain(any).next().is_some() => Err(passed.routing_loop().into()),
             _ => Err(NoNode { named: self.named.clone() }.into()),
         }
     }

@@ -30,7 +30,7 @@ fn nodes_find_each_other_notice_changes_and_leave() {
     drop(b);
     a.wait_until_knows(&["c"]);
     c.wait_until_knows(&["a"]);
-    assert_eq!(a.view.unbelieved(), 0);
+    assert_eq!(a.view.rejected(), 0);
 }
 
 #[test]
@@ -64,7 +64,7 @@ fn a_server_that_dies_and_loses_its_bucket_changes_nothing() {
     a.wait_until_knows(&["b"]);
     b.wait_until_knows(&["a"]);
     nats.kill();
-    let away = || matches!(&*a.view.status(), RegistryStatus::Away { error: Some(_), .. });
+    let away = || matches!(&*a.view.status(), RegistryStatus::Disconnected { error: Some(_), .. });
     eventually("a has noticed", away);
     // With a registry, b's entry would expire. There is nothing to wait for: the test is that nothing happens.
     thread::sleep(2 * SOON.lifetime);
@@ -83,7 +83,7 @@ fn a_server_that_dies_and_loses_its_bucket_changes_nothing() {
 fn a_server_that_starts_late_is_found() {
     let Some(mut nats) = Nats::new(&[]) else { return };
     let a = Node::start("a", &nats, NEVER);
-    eventually("a has tried", || matches!(&*a.view.status(), RegistryStatus::Away { error: Some(_), .. }));
+    eventually("a has tried", || matches!(&*a.view.status(), RegistryStatus::Disconnected { error: Some(_), .. }));
     nats.restart();
     a.wait_until_connected();
     let b = Node::start("b", &nats, NEVER);
@@ -110,8 +110,8 @@ fn nodes_with_another_secret_are_ignored() {
     let a = Node::start("a", &nats, NEVER);
     a.wait_until_connected();
     let stranger = Node::with_secret("b", &nats, NEVER, OTHER_SECRET);
-    eventually("a has seen the stranger", || a.view.unbelieved() == 1);
-    eventually("the stranger has seen a", || stranger.view.unbelieved() == 1);
+    eventually("a has seen the stranger", || a.view.rejected() == 1);
+    eventually("the stranger has seen a", || stranger.view.rejected() == 1);
     // Entries are handled in the order in which they were put.
     let c = Node::start("c", &nats, NEVER);
     a.wait_until_knows(&["c"]);

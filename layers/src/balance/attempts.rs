@@ -52,7 +52,7 @@ impl Attempts {
         self.0.count.load(Ordering::Relaxed)
     }
 
-    pub(super) fn note(&self, names: &Names, index: usize) {
+    pub(super) fn record(&self, names: &Names, index: usize) {
         self.0.names.get_or_init(|| Arc::clone(names));
         self.0.last.store(index, Ordering::Relaxed);
         self.0.count.fetch_add(1, Ordering::Relaxed);

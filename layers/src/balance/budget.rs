@@ -8,7 +8,7 @@ pub(super) const SENT: u32 = 5;
 pub(super) const UNSENT: u32 = 1;
 /// The budget starts with enough for ten retries, and never saves up enough for more than a hundred.
 const START: u32 = 10 * SENT;
-const MOST: u32 = 100 * SENT;
+const MAX: u32 = 100 * SENT;
 
 /// Keeps retries from multiplying the load when no endpoint is healthy.
 #[derive(Debug)]
@@ -23,7 +23,7 @@ impl Default for Budget {
 impl Budget {
     pub(super) fn earn(&self) {
         let saved = self.0.load(Ordering::Relaxed);
-        if saved < MOST {
+        if saved < MAX {
             // Two concurrent requests may earn credit for only one, which is harmless.
             self.0.store(saved + EARNED, Ordering::Relaxed);
         }

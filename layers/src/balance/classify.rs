@@ -88,9 +88,9 @@ use crate::{
 pub trait Classify: Send + Sync + 'static {
     /// Classifies an error. It can take the request out of the error.
     ///
-    /// By default, this is [`Failure::of`].
+    /// By default, this is [`Failure::from_error`].
     fn error(&self, error: &mut BoxError) -> Failure {
-        Failure::of(error)
+        Failure::from_error(error)
     }
 
     /// Classifies a response: `None` if it is not a failure. By default none is, because any response shows that the
@@ -112,7 +112,7 @@ impl<F: Fn(&BoxError) -> Failure + Send + Sync + 'static> Classify for F {
 
 impl Failure {
     /// Classifies an error of this crate. Returns [`Failure::new`] for any other error.
-    pub fn of(error: &mut BoxError) -> Self {
+    pub fn from_error(error: &mut BoxError) -> Self {
         #[cfg(feature = "client")]
         if let Some(error) = error.downcast_mut::<PoolError>() {
             return error.failure();
@@ -137,7 +137,7 @@ where
     let classified = |mut error| {
         let failure = match classify {
             Some(classify) => classify.error(&mut error),
-            None => Failure::of(&mut error),
+            None => Failure::from_error(&mut error),
         };
         // Otherwise a client could make any endpoint count as failed.
         let failure = if is_request_body_error(&*error) { failure.blameless().no_retry() } else { failure };
@@ -156,7 +156,7 @@ where
         Ok(NoResponse::NoTimeLeft) => (Failure::new().blameless().no_retry(), NoResponse::NoTimeLeft.into()),
         Ok(NoResponse::TimedOut(timed_out)) => {
             let mut error = timed_out.into();
-            (Failure::of(&mut error), error)
+            (Failure::from_error(&mut error), error)
         }
         Err(error) => classified(error.into()),
     }

@@ -26,7 +26,7 @@ pub(super) struct RequestCopy {
 
 impl RequestCopy {
     /// Copies a request. Returns `None` if it has a body, unless `lends` is set.
-    pub(super) fn of(parts: &Parts, body: &mut RequestBody, lends: bool) -> Option<Self> {
+    pub(super) fn new(parts: &Parts, body: &mut RequestBody, lends: bool) -> Option<Self> {
         let lender = match body.is_end_stream() {
             true => None,
             false if lends => Some(Lender::lend(body)),
@@ -116,7 +116,7 @@ mod tests {
                 .body(RequestBody::new(Full::new(Bytes::from_static(body.as_bytes()))))
                 .unwrap();
             let (request, mut sent) = request.into_parts();
-            let copy = RequestCopy::of(&request, &mut sent, false);
+            let copy = RequestCopy::new(&request, &mut sent, false);
             assert_eq!(copy.is_some(), expected, "{method} {body}");
             if let Some(copy) = copy {
                 let copy = copy.request().unwrap();

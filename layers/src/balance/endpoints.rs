@@ -11,7 +11,7 @@ use super::{
     Attempts, Classify, EndpointStats, Health,
     attempts::Names,
     budget::Budget,
-    health::{Asks, Lease, Mark},
+    health::{Lease, Mark, TestTrigger},
     record::Record,
 };
 use crate::conn::Ties;
@@ -140,7 +140,7 @@ impl<S> Endpoints<S> {
     pub(super) fn turn(&self, repeatable: bool) -> Turn {
         let count = self.all.len();
         if count < 2 {
-            return Turn::Of(0);
+            return Turn::Healthy(0);
         }
         let Turns { first, then, .. } = &*self.rotation.0;
         let found = self.turn_of(0..self.preferred, first, repeatable);
@@ -149,9 +149,9 @@ impl<S> Endpoints<S> {
         }
         for health in self.all.iter().map(Endpoint::health).filter(|health| health.mark().is_black_hole()) {
             // A black hole never gives out a lease: a background task connects to it.
-            let _none = health.find_out(Asks::LastResort);
+            let _none = health.start_test(TestTrigger::LastResort);
         }
-        self.after(&Tried::default()).map_or(Turn::OfNone, Turn::Of)
+        self.after(&Tried::default()).map_or(Turn::NoneReachable, Turn::Healthy)
     }
 
     /// Returns the endpoint to which the client has its own connection, if that endpoint is healthy.
@@ -160,15 +160,15 @@ impl<S> Endpoints<S> {
     }
 
     fn turn_of(&self, tier: Range<usize>, counter: &AtomicUsize, repeatable: bool) -> Option<Turn> {
-        let asks = if repeatable { Asks::Repeatable } else { Asks::Unrepeatable };
+        let trigger = if repeatable { TestTrigger::Repeatable } else { TestTrigger::Unrepeatable };
         // An endpoint that is skipped loses its turn, so that the others share it.
         for _ in tier.clone() {
             let index = tier.start + next(counter) % tier.len();
             let health = self.health(index);
             if health.is_healthy() {
-                return Some(Turn::Of(index));
+                return Some(Turn::Healthy(index));
             }
-            if let Some(lease) = health.find_out(asks) {
+            if let Some(lease) = health.start_test(trigger) {
                 return Some(Turn::OnTrial(index, lease));
             }
         }
@@ -211,7 +211,7 @@ impl<S> Endpoints<S> {
     /// Records the start of an attempt at the endpoint with this index.
     pub(super) fn begin(&self, index: usize, attempts: Option<&Attempts>) -> Mark {
         if let Some(attempts) = attempts {
-            attempts.note(&self.names, index);
+            attempts.record(&self.names, index);
         }
         self.record(index).begin()
     }
@@ -238,11 +238,11 @@ fn next(counter: &AtomicUsize) -> usize {
 /// The endpoint whose turn it is.
 #[derive(Debug)]
 pub(super) enum Turn {
-    Of(usize),
+    Healthy(usize),
     /// A failed endpoint: the request tests whether it has recovered.
     OnTrial(usize, Lease),
     /// No endpoint: connections to all of them time out.
-    OfNone,
+    NoneReachable,
 }
 
 /// Which of the first 64 endpoints a request was sent to, and the number of attempts.

@@ -4,14 +4,14 @@ use tower::BoxError;
 /// The error of a request that got no response from any endpoint.
 #[derive(Debug, thiserror::Error)]
 #[error("{endpoint} did not respond")]
-pub struct Failed {
+pub struct EndpointError {
     endpoint: String,
     attempts: u32,
     is_endpoint_failure: bool,
     source: BoxError,
 }
 
-impl Failed {
+impl EndpointError {
     pub(super) fn new(endpoint: &str, attempts: u32, is_endpoint_failure: bool, source: BoxError) -> Self {
         Self { endpoint: endpoint.to_owned(), attempts, is_endpoint_failure, source }
     }

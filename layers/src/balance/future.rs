@@ -12,7 +12,7 @@ use pin_project_lite::pin_project;
 use tower::{BoxError, Service};
 
 use super::{
-    AllUnreachable, Attempts, Failed, Failure, NoEndpoint, TimeLeft,
+    AllUnreachable, Attempts, EndpointError, Failure, NoEndpoint, TimeLeft,
     budget::{SENT, UNSENT},
     classify::{failed_response, failure_of},
     copy::{RequestCopy, is_idempotent},
@@ -66,16 +66,16 @@ where
         let repeatable = parts.method.is_safe() && body.is_end_stream();
         // A client stays with the endpoint to which it has its own connection.
         let ties = parts.extensions.get().and_then(ConnInfo::ties);
-        let tied = ties.and_then(|ties| endpoints.tied(ties)).map(Turn::Of);
+        let tied = ties.and_then(|ties| endpoints.tied(ties)).map(Turn::Healthy);
         let attempts = parts.extensions.get::<Attempts>().cloned();
         let turn = tied.unwrap_or_else(|| endpoints.turn(repeatable));
-        let Turn::Of(index) = turn else { return Self::on_trial(endpoints, parts, body, attempts, turn) };
+        let Turn::Healthy(index) = turn else { return Self::on_trial(endpoints, parts, body, attempts, turn) };
         let Some(mut service) = endpoints.service(index) else {
             return Self::on_trial(endpoints, parts, body, attempts, turn);
         };
         Self {
             began: endpoints.begin(index, attempts.as_ref()),
-            copy: RequestCopy::of(&parts, &mut body, endpoints.classify.is_some()),
+            copy: RequestCopy::new(&parts, &mut body, endpoints.classify.is_some()),
             attempt: Some(Call::new(&mut service, Request::from_parts(parts, body))),
             endpoints,
             index,
@@ -97,7 +97,7 @@ where
         turn: Turn,
     ) -> Self {
         let repeatable = parts.method.is_safe() && body.is_end_stream();
-        let copy = RequestCopy::of(&parts, &mut body, endpoints.classify.is_some());
+        let copy = RequestCopy::new(&parts, &mut body, endpoints.classify.is_some());
         let mut future = Self {
             attempt: None,
             endpoints,
@@ -206,7 +206,7 @@ where
             return Some(Ok(self.pass_on(response, None)));
         }
         let name = &this.endpoints.names()[*this.index];
-        let failed: BoxError = Failed::new(name, this.tried.count(), !failure.is_blameless, error).into();
+        let failed: BoxError = EndpointError::new(name, this.tried.count(), !failure.is_blameless, error).into();
         match this.trial {
             Some(trial) => trial.wait_instead_of(failed),
             None => return Some(Err(failed)),
@@ -241,7 +241,7 @@ where
         let this = self.project();
         let (mut parts, body) = response.into_parts();
         if let Some(TiedTo(client)) = parts.extensions.remove() {
-            client.ties_or_new().note_endpoint(&this.endpoints.names()[*this.index]);
+            client.ties_or_new().record_endpoint(&this.endpoints.names()[*this.index]);
         }
         let mut body = ResponseBody::new(body);
         if let Some((record, mark)) = watched {

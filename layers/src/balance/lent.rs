@@ -10,7 +10,7 @@ use http_body::{Body, Frame, SizeHint};
 use crate::body::{RequestBody, RequestBodyError};
 
 /// A body cannot be sent again once more than this has been read.
-const MOST: usize = 64 * 1024;
+const MAX_BYTES: usize = 64 * 1024;
 
 /// Lends a request body to the service of an endpoint, and gets it back when the service drops it.
 #[derive(Debug, Default)]
@@ -38,7 +38,7 @@ impl Lender {
     }
 
     fn lent(&self, body: Whole) -> RequestBody {
-        let left = MOST.saturating_sub(body.read.iter().map(Bytes::len).sum());
+        let left = MAX_BYTES.saturating_sub(body.read.iter().map(Bytes::len).sum());
         RequestBody::new(Lent { body, next: 0, left, lender: Some(Self(Arc::clone(&self.0))) })
     }
 }

@@ -18,7 +18,7 @@ use tokio::time::{advance, sleep};
 use tower::{BoxError, ServiceExt, service_fn, util::BoxCloneSyncService};
 
 use super::{
-    AllUnreachable, Attempts, Balance, Classify, Failed, Failure, Health, HealthChange, NoEndpoint, Rotation,
+    AllUnreachable, Attempts, Balance, Classify, EndpointError, Failure, Health, HealthChange, NoEndpoint, Rotation,
     Unreachable, endpoints,
 };
 use crate::body::RequestBody;
@@ -163,7 +163,7 @@ async fn send(balance: &Balance<Endpoint>, method: &str, body: &'static str) -> 
             Err(_) => "broken".into(),
         }),
         Err(error) => {
-            let failed: &Failed = error.downcast_ref().unwrap();
+            let failed: &EndpointError = error.downcast_ref().unwrap();
             assert!(failed.cause().is::<Error>());
             Err((failed.endpoint().into(), failed.attempts()))
         }
@@ -563,7 +563,7 @@ async fn balances_share_the_health_of_an_endpoint() {
 async fn a_single_endpoint_fails_once_and_recovers_once() {
     let (down, log) = (Arc::new(AtomicBool::new(true)), Arc::new(Mutex::new(Vec::new())));
     let (lines, is_down) = (Arc::clone(&log), Arc::clone(&down));
-    let health = Health::observed(move |change, _| match change {
+    let health = Health::with_observer(move |change, _| match change {
         HealthChange::Failed { error, .. } => lines.lock().unwrap().push(error.to_string()),
         HealthChange::Recovered { .. } => lines.lock().unwrap().push("recovered".to_owned()),
         _ => {}
@@ -654,8 +654,10 @@ async fn the_response_of_a_trial_is_used_if_the_other_endpoint_breaks_off() {
         request.extensions_mut().insert(attempts.clone());
         let start = tokio::time::Instant::now();
         let response = balance.clone().oneshot(request).await;
-        let result =
-            response.as_ref().map(|_| "on trial").map_err(|error| error.downcast_ref::<Failed>().unwrap().endpoint());
+        let result = response
+            .as_ref()
+            .map(|_| "on trial")
+            .map_err(|error| error.downcast_ref::<EndpointError>().unwrap().endpoint());
         assert_eq!(result, expected, "{on_trial:?}");
         assert_eq!(start.elapsed(), on_trial.max(ms(250) + other), "{on_trial:?}");
         assert_eq!(attempts.endpoint(), Some(expected.unwrap_or("other")));

@@ -22,9 +22,9 @@ use super::{
 use crate::{body::RequestBody, call::Call};
 
 /// How long a request waits for a failed endpoint before it is also sent to a healthy one.
-const PATIENCE: Duration = Duration::from_millis(250);
+const WAIT_LIMIT: Duration = Duration::from_millis(250);
 /// How long a trial can run when no request waits for it. Endpoints should have a timeout of their own.
-const LONGEST: Duration = Duration::from_secs(600);
+const MAX_DURATION: Duration = Duration::from_secs(600);
 
 /// A test of whether a failed endpoint responds again, with a request that can also be sent elsewhere.
 ///
@@ -64,7 +64,7 @@ pub(super) enum Waited<T, E> {
 
 impl<S: Service<Request<RequestBody>>> Trial<S> {
     pub(super) fn new(call: Call<S, Request<RequestBody>>, index: usize, began: Mark, lease: Lease) -> Self {
-        let patience = Some(Box::pin(sleep(PATIENCE)));
+        let patience = Some(Box::pin(sleep(WAIT_LIMIT)));
         Self { index, began, state: State::Foreground { call: Box::pin(call), lease, patience }, failed: None }
     }
 
@@ -136,7 +136,7 @@ where
         let began = self.began;
         tokio::spawn(async move {
             let classify = classify.as_deref();
-            match timeout(LONGEST, call).await {
+            match timeout(MAX_DURATION, call).await {
                 // On failure there is nothing to report: the endpoint is already backing off.
                 Ok(Ok(response)) => match failed_response(&response, classify) {
                     Some(failure) => record.count(&failure),

@@ -57,7 +57,7 @@ impl RequestBody {
     where
         B: Body<Data = Bytes, Error: Into<BoxError>> + Send + 'static,
     {
-        as_is(body).unwrap_or_else(|body| Self::of(Kind::Other(Other::new(body, RequestBodyError::other)), None))
+        as_is(body).unwrap_or_else(|body| Self::from_kind(Kind::Other(Other::new(body, RequestBodyError::other)), None))
     }
 
     /// The body of a request that was received on `connection`.
@@ -67,10 +67,10 @@ impl RequestBody {
             return Self::empty();
         }
         let kind = if version < Version::HTTP_2 { Kind::Http1(body) } else { Kind::Http2(body) };
-        Self::of(kind, Some(connection.begin_upload(received)))
+        Self::from_kind(kind, Some(connection.begin_upload(received)))
     }
 
-    fn of(kind: Kind, upload: Option<Upload>) -> Self {
+    fn from_kind(kind: Kind, upload: Option<Upload>) -> Self {
         let trailers = TrailerFilter::PassAll;
         Self(Some(Box::new(Present { kind, left: u64::MAX, trailers, watch: None, upload })))
     }
@@ -103,7 +103,7 @@ impl RequestBody {
     fn act(&mut self, has_room: impl FnOnce(&Present) -> bool, act: impl FnOnce(&mut Present)) {
         if self.0.as_ref().is_some_and(|body| !has_room(body)) {
             let inner = std::mem::take(self);
-            *self = Self::of(Kind::Other(Other::new(inner, RequestBodyError::other)), None);
+            *self = Self::from_kind(Kind::Other(Other::new(inner, RequestBodyError::other)), None);
         }
         self.0.as_deref_mut().map(act);
     }
@@ -163,7 +163,7 @@ impl Present {
         }
         let polled = ready!(self.kind.poll_frame(cx));
         if let Some(moving) = &self.upload {
-            moving.note_progress();
+            moving.record_progress();
             if !matches!(&polled, Some(Ok(_))) || self.kind.is_known_to_be_read() {
                 self.upload = None;
             }

@@ -48,15 +48,15 @@ impl ResponseBody {
     where
         B: Body<Data = Bytes, Error: Into<BoxError>> + Send + 'static,
     {
-        as_is(body).unwrap_or_else(|body| Self::of(Kind::Other(Other::new(body, ResponseBodyError::other))))
+        as_is(body).unwrap_or_else(|body| Self::from_kind(Kind::Other(Other::new(body, ResponseBodyError::other))))
     }
 
     #[cfg(feature = "client")]
     pub(crate) fn pooled(body: PooledBody) -> Self {
-        Self::of(Kind::Pooled(body))
+        Self::from_kind(Kind::Pooled(body))
     }
 
-    fn of(kind: Kind) -> Self {
+    fn from_kind(kind: Kind) -> Self {
         Self(Some(Box::new(Present { kind, trailers: TrailerFilter::PassAll, watch: None })))
     }
 
@@ -74,7 +74,7 @@ impl ResponseBody {
     fn act(&mut self, has_room: impl FnOnce(&Present) -> bool, act: impl FnOnce(&mut Present)) {
         if self.0.as_ref().is_some_and(|body| !has_room(body)) {
             let inner = std::mem::take(self);
-            *self = Self::of(Kind::Other(Other::new(inner, ResponseBodyError::other)));
+            *self = Self::from_kind(Kind::Other(Other::new(inner, ResponseBodyError::other)));
         }
         self.0.as_deref_mut().map(act);
     }
@@ -82,7 +82,7 @@ impl ResponseBody {
 
 impl From<Bytes> for ResponseBody {
     fn from(bytes: Bytes) -> Self {
-        if bytes.is_empty() { Self::empty() } else { Self::of(Kind::Full(bytes)) }
+        if bytes.is_empty() { Self::empty() } else { Self::from_kind(Kind::Full(bytes)) }
     }
 }
 

@@ -85,7 +85,7 @@ impl Control {
     /// if its gate is closed, or if it is about to end.
     ///
     /// A request that has just arrived may not be counted yet; [`drain`](Self::drain) lets it finish.
-    pub fn waiting_for(&self) -> Option<Duration> {
+    pub fn idle_for(&self) -> Option<Duration> {
         let orders = self.orders();
         let waits = self.0.traffic.phase() == Phase::Idle && orders.is_open() && !orders.is_draining();
         waits.then(|| self.0.traffic.idle_for()).flatten()
@@ -98,7 +98,7 @@ impl Control {
     }
 
     /// Notes that the connection has to make room for others. This alone does not close it.
-    pub fn note_crowded_out(&self) {
+    pub fn mark_crowded_out(&self) {
         self.0.orders.crowd_out();
     }
 
@@ -114,13 +114,13 @@ impl Control {
     }
 
     /// Notes that the client has kept the server busy for nothing.
-    pub(crate) fn note_flooded(&self) {
-        self.0.orders.note_flooded();
+    pub(crate) fn mark_flooded(&self) {
+        self.0.orders.mark_flooded();
     }
 
     /// Notes that the gate holds bytes to send once it opens.
-    pub(crate) fn note_holding(&self) {
-        if self.0.orders.note_holding() {
+    pub(crate) fn mark_bytes_held(&self) {
+        if self.0.orders.mark_bytes_held() {
             self.0.driver.wake();
         }
     }

@@ -93,8 +93,8 @@ impl InFlight {
     }
 
     /// Notes a piece of the response of this many bytes.
-    pub(crate) fn note_piece(&self, bytes: usize) {
-        self.control.traffic().note_piece(bytes);
+    pub(crate) fn record_piece(&self, bytes: usize) {
+        self.control.traffic().record_piece(bytes);
     }
 
     /// Leaves the request without a response. Its connection accepts no further requests.
@@ -114,8 +114,8 @@ impl InFlight {
         self.ended = true;
     }
 
-    pub(crate) fn note_cut_short(&self) {
-        self.control.traffic().note_cut_short();
+    pub(crate) fn mark_cut_short(&self) {
+        self.control.traffic().mark_cut_short();
     }
 }
 
@@ -142,10 +142,10 @@ pub(crate) struct Upload {
 }
 
 impl Upload {
-    pub(crate) fn note_progress(&self) {
-        self.control.traffic().note_progress();
+    pub(crate) fn record_progress(&self) {
+        self.control.traffic().record_progress();
         if let Some(pieces) = &self.own {
-            pieces.note_piece();
+            pieces.record_piece();
         }
     }
 
@@ -166,8 +166,8 @@ impl Drop for Upload {
 pub(crate) struct OpenTunnel(Control);
 
 impl OpenTunnel {
-    pub(crate) fn note_progress(&self) {
-        self.0.traffic().note_progress();
+    pub(crate) fn record_progress(&self) {
+        self.0.traffic().record_progress();
     }
 }
 
@@ -225,14 +225,14 @@ mod tests {
             5 => tunnels.push_back(control.begin_tunnel()),
             6 => drop(tunnels.pop_front()),
             7 => {
-                control.traffic().note_unsent();
+                control.traffic().mark_unsent();
                 *unsent = true;
             }
             8 => {
-                control.traffic().note_sent();
+                control.traffic().mark_sent();
                 *unsent = false;
             }
-            _ => control.traffic().note_read(),
+            _ => control.traffic().record_read(),
         }
     }
 
@@ -243,6 +243,6 @@ mod tests {
         assert_eq!(idle.is_some(), quiet);
         assert_eq!(matches!(phase, Phase::Idle | Phase::Head), quiet, "{phase:?}");
         assert_eq!(phase == Phase::Response, !requests.is_empty(), "{phase:?}");
-        assert!(control.waiting_for().is_none() || phase == Phase::Idle);
+        assert!(control.idle_for().is_none() || phase == Phase::Idle);
     }
 }

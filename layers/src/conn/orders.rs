@@ -53,12 +53,12 @@ impl Orders {
         self.set(CROWDED_OUT);
     }
 
-    pub(super) fn note_flooded(&self) {
+    pub(super) fn mark_flooded(&self) {
         self.set(FLOODED);
     }
 
     /// Notes that the gate holds bytes back. Returns whether it has been opened in the meantime.
-    pub(super) fn note_holding(&self) -> bool {
+    pub(super) fn mark_bytes_held(&self) -> bool {
         self.set(HOLDING).has(OPENED)
     }
 
@@ -120,8 +120,8 @@ mod tests {
         Orders::drain,
         Orders::refuse,
         Orders::crowd_out,
-        Orders::note_flooded,
-        |orders| _ = orders.note_holding(),
+        Orders::mark_flooded,
+        |orders| _ = orders.mark_bytes_held(),
     ];
     const OPEN: Order = ALL[0];
 
@@ -162,12 +162,12 @@ mod tests {
     #[test]
     fn held_bytes_are_reported_once_when_the_gate_opens() {
         let orders = Orders::default();
-        assert!(!orders.note_holding());
+        assert!(!orders.mark_bytes_held());
         assert!(orders.open());
         assert!(!orders.open());
-        assert!(orders.note_holding(), "it was opened before");
+        assert!(orders.mark_bytes_held(), "it was opened before");
         let orders = Orders::default();
-        orders.note_holding();
+        orders.mark_bytes_held();
         orders.silence();
         assert!(!orders.open());
     }

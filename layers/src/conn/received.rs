@@ -41,7 +41,7 @@ impl OwnPieces {
         self.count.load(Ordering::Relaxed)
     }
 
-    pub(super) fn note_piece(&self) {
+    pub(super) fn record_piece(&self) {
         self.count.fetch_add(1, Ordering::Relaxed);
     }
 

@@ -31,7 +31,7 @@ impl Ties {
     }
 
     /// Notes that a connection to the endpoint with this name exists.
-    pub(crate) fn note_endpoint(&self, name: &Arc<str>) {
+    pub(crate) fn record_endpoint(&self, name: &Arc<str>) {
         let endpoints = &mut self.lock().endpoints;
         endpoints.retain(|other| other != name);
         endpoints.push(Arc::clone(name));

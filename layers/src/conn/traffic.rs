@@ -208,20 +208,20 @@ impl Traffic {
     }
 
     /// Notes bytes that arrived on a connection that serves one request at a time.
-    pub(crate) fn note_read(&self) {
+    pub(crate) fn record_read(&self) {
         if self.in_flight.load(Ordering::Relaxed) == 0 {
             self.see(HEAD_BEGUN);
         }
-        self.note_progress();
+        self.record_progress();
     }
 
     /// Notes that a piece of a request or of a response has moved.
-    pub(crate) fn note_progress(&self) {
+    pub(crate) fn record_progress(&self) {
         self.add_moved(1);
     }
 
     /// Notes a piece of a response of this many bytes.
-    pub(super) fn note_piece(&self, bytes: usize) {
+    pub(super) fn record_piece(&self, bytes: usize) {
         self.add_moved(1 + ((WORTH_OF_PIECE + bytes as u64 / WORTH_ONE) << 32));
     }
 
@@ -245,12 +245,12 @@ impl Traffic {
     }
 
     /// Notes that the connection accepts no more bytes at the moment.
-    pub(crate) fn note_unsent(&self) {
+    pub(crate) fn mark_unsent(&self) {
         self.see(UNSENT);
     }
 
     /// Notes that the connection has accepted everything that was written.
-    pub(crate) fn note_sent(&self) {
+    pub(crate) fn mark_sent(&self) {
         if self.is_unsent() {
             self.seen.store(self.seen.load(Ordering::Relaxed) & !UNSENT, Ordering::Relaxed);
             self.stamp_idle();
@@ -269,7 +269,7 @@ impl Traffic {
 
     /// Notes that a response broke off, and that the client would mistake a normal end of the connection for the end of
     /// the body.
-    pub(super) fn note_cut_short(&self) {
+    pub(super) fn mark_cut_short(&self) {
         self.see(CUT_SHORT);
     }
 

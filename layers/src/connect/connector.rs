@@ -170,7 +170,7 @@ impl SourceConnector {
         match timeout_at(deadline, race(&addresses, attempt)).await {
             Ok(Some(Ok(won))) => {
                 if addresses.len() > 1 {
-                    self.shared.losers.note(won.address, won.passed);
+                    self.shared.losers.record(won.address, won.passed);
                 }
                 Ok(won.connection)
             }

@@ -38,7 +38,7 @@ impl Losers {
     }
 
     /// Notes that a connection to `winner` opened before connections to `losers`.
-    pub(super) fn note(&self, winner: SocketAddr, losers: &[SocketAddr]) {
+    pub(super) fn record(&self, winner: SocketAddr, losers: &[SocketAddr]) {
         let (mut known, until) = (self.lock(), Instant::now() + REMEMBERED);
         known.remove(&winner);
         if known.len() + losers.len() > MAX_REMEMBERED {
@@ -99,11 +99,11 @@ mod tests {
             addresses
         };
         let [a, b, c] = listed("192.0.2.1 192.0.2.2 192.0.2.3").try_into().unwrap();
-        losers.note(b, &[a]);
+        losers.record(b, &[a]);
         assert_eq!(order("192.0.2.1 192.0.2.2 192.0.2.3"), [b, c, a]);
         // The others keep their order.
         assert_eq!(order("192.0.2.3 192.0.2.1 192.0.2.2"), [c, b, a]);
-        losers.note(a, &[c, b]);
+        losers.record(a, &[c, b]);
         assert_eq!(order("192.0.2.1 192.0.2.2 192.0.2.3"), [a, b, c]);
         assert_eq!(order("192.0.2.3 192.0.2.1 192.0.2.2"), [a, c, b]);
         advance(REMEMBERED).await;
@@ -115,11 +115,11 @@ mod tests {
         let losers = Losers::default();
         let address = |number: u16| SocketAddr::from(([192, 0, 2, 1], number));
         for number in 0..3000 {
-            losers.note(address(9999), &[address(number)]);
+            losers.record(address(9999), &[address(number)]);
         }
         assert_eq!(losers.lock().len(), MAX_REMEMBERED);
         advance(REMEMBERED).await;
-        losers.note(address(9999), &[address(0)]);
+        losers.record(address(9999), &[address(0)]);
         assert_eq!(losers.lock().len(), 1);
     }
 }

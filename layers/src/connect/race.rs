@@ -10,7 +10,7 @@ const DELAY: Duration = Duration::from_millis(250);
 
 /// The first connection, its address, and the addresses that were tried before it.
 #[derive(Debug)]
-pub(super) struct Won<'a, T> {
+pub(super) struct Winner<'a, T> {
     pub(super) connection: T,
     pub(super) address: SocketAddr,
     pub(super) passed: &'a [SocketAddr],
@@ -22,7 +22,7 @@ pub(super) struct Won<'a, T> {
 pub(super) async fn race<'a, T, E, F>(
     addresses: &'a [SocketAddr],
     attempt: impl Fn(SocketAddr) -> F,
-) -> Option<Result<Won<'a, T>, E>>
+) -> Option<Result<Winner<'a, T>, E>>
 where
     F: Future<Output = Result<T, E>>,
 {
@@ -47,7 +47,7 @@ where
         };
         match ended {
             Some((index, Ok(connection))) => {
-                return Some(Ok(Won { connection, address: addresses[index], passed: &addresses[..index] }));
+                return Some(Ok(Winner { connection, address: addresses[index], passed: &addresses[..index] }));
             }
             Some((_, Err(error))) => failure = Some(error),
             None => return failure.map(Err),

@@ -22,7 +22,7 @@ use crate::durations::bounded;
 
 /// The first and the longest pause between attempts to connect while the backlog is full.
 const FIRST_PAUSE: Duration = Duration::from_millis(1);
-const LONGEST_PAUSE: Duration = Duration::from_millis(16);
+const MAX_PAUSE: Duration = Duration::from_millis(16);
 
 /// Connects to a Unix socket, whatever the host and port of the URI.
 ///
@@ -79,7 +79,7 @@ impl UnixConnector {
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => sleep(pause).await,
                 result => return result,
             }
-            pause = (pause * 2).min(LONGEST_PAUSE);
+            pause = (pause * 2).min(MAX_PAUSE);
         }
     }
 }

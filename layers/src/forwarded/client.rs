@@ -22,7 +22,7 @@ use crate::conn::ConnInfo;
 /// # async fn main() -> Result<(), BoxError> {
 /// let trusted = TrustedProxies::new(["10.0.0.0/8".parse()?]);
 /// let service = ServiceBuilder::new().layer(DistrustLayer::new(trusted)).service_fn(
-///     async |request: Request<()>| Ok::<_, BoxError>(ClientAddr::of(request.extensions())),
+///     async |request: Request<()>| Ok::<_, BoxError>(ClientAddr::from_extensions(request.extensions())),
 /// );
 /// for (peer, client) in [([10, 0, 0, 1], "198.51.100.7"), ([192, 0, 2, 1], "192.0.2.1")] {
 ///     let request = Request::get("/")
@@ -41,7 +41,7 @@ pub struct ClientAddr(IpAddr);
 impl ClientAddr {
     /// Returns the client's address from the extensions of a request: the one that
     /// [`DistrustLayer`](super::DistrustLayer) found, or else the peer of the [`ConnInfo`]. `None` without either.
-    pub fn of(extensions: &Extensions) -> Option<Self> {
+    pub fn from_extensions(extensions: &Extensions) -> Option<Self> {
         // Most clients come without a proxy. For them, an extension would be a needless allocation.
         let found = extensions.get().copied();
         found.or_else(|| extensions.get::<ConnInfo>().map(|info| Self(info.peer().ip())))
@@ -90,7 +90,7 @@ mod tests {
         }
         let request = service.oneshot(request.body(()).unwrap()).await.unwrap();
         let real_ip = request.headers().get("x-real-ip").map(|value| value.to_str().unwrap().to_owned());
-        (ClientAddr::of(request.extensions()).unwrap().to_string(), real_ip)
+        (ClientAddr::from_extensions(request.extensions()).unwrap().to_string(), real_ip)
     }
 
     fn peer(ip: &str) -> ConnInfo {

@@ -126,7 +126,7 @@ fn set_from_connection(headers: &mut HeaderMap, info: &ConnInfo) {
     headers.insert(X_FORWARDED_FOR, info.peer_ip().clone());
     headers.insert(X_REAL_IP, info.peer_ip().clone());
     headers.insert(X_FORWARDED_PROTO, proto);
-    let port = host.as_ref().and_then(|host| port::of_host(host.as_bytes()));
+    let port = host.as_ref().and_then(|host| port::in_host(host.as_bytes()));
     headers.insert(X_FORWARDED_PORT, port.map_or(usual_port, HeaderValue::from));
     set_or_remove(headers, X_FORWARDED_HOST, host);
 }
@@ -161,8 +161,8 @@ fn set_from_proxy(headers: &mut HeaderMap, info: &ConnInfo, original: Original) 
     headers.insert(X_REAL_IP, value(chain.slice(client_in_chain)));
     headers.insert(X_FORWARDED_FOR, value(chain));
     set_or_remove(headers, X_FORWARDED_PROTO, HeaderValue::from_str(proto).ok());
-    let port = original.port.or_else(|| port::of_host(host.as_ref()?.as_bytes())).map(HeaderValue::from);
-    let port = port.or_else(|| port::of_scheme(proto));
+    let port = original.port.or_else(|| port::in_host(host.as_ref()?.as_bytes())).map(HeaderValue::from);
+    let port = port.or_else(|| port::for_scheme(proto));
     set_or_remove(headers, X_FORWARDED_PORT, port);
     set_or_remove(headers, X_FORWARDED_HOST, host);
     if headers.contains_key(X_FORWARDED_PREFIX) {

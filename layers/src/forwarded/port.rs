@@ -4,7 +4,7 @@ pub(super) const HTTP: HeaderValue = HeaderValue::from_static("80");
 pub(super) const HTTPS: HeaderValue = HeaderValue::from_static("443");
 
 /// Returns the default port of a scheme, if it has one.
-pub(super) fn of_scheme(scheme: &str) -> Option<HeaderValue> {
+pub(super) fn for_scheme(scheme: &str) -> Option<HeaderValue> {
     match scheme {
         "http" | "ws" => Some(HTTP),
         "https" | "wss" => Some(HTTPS),
@@ -13,7 +13,7 @@ pub(super) fn of_scheme(scheme: &str) -> Option<HeaderValue> {
 }
 
 /// Returns the port of a host, if it has one.
-pub(super) fn of_host(host: &[u8]) -> Option<u16> {
+pub(super) fn in_host(host: &[u8]) -> Option<u16> {
     // The colons of an IPv6 address are in brackets.
     let colon = host.iter().rposition(|byte| !byte.is_ascii_digit()).filter(|at| host[*at] == b':')?;
     parse(&host[colon + 1..]).filter(|port| *port > 0)
@@ -51,7 +51,7 @@ mod tests {
             ("a.test:+1", None),
             ("a.test:1:", None),
         ] {
-            assert_eq!(of_host(host.as_bytes()), expected, "{host:?}");
+            assert_eq!(in_host(host.as_bytes()), expected, "{host:?}");
         }
     }
 
@@ -60,7 +60,7 @@ mod tests {
         for (scheme, expected) in
             [("http", Some("80")), ("https", Some("443")), ("ws", Some("80")), ("wss", Some("443")), ("ftp", None)]
         {
-            assert_eq!(of_scheme(scheme).as_ref().map(|port| port.to_str().unwrap()), expected, "{scheme}");
+            assert_eq!(for_scheme(scheme).as_ref().map(|port| port.to_str().unwrap()), expected, "{scheme}");
         }
     }
 }

@@ -4,7 +4,7 @@ use super::HostRejected;
 use crate::host_name::{HostName, Scratch};
 
 /// The host that a request names, as found by a [`HostLayer`](super::HostLayer), or else by the same rules.
-pub(crate) fn of<B>(request: &Request<B>) -> Result<HostName, HostRejected> {
+pub(crate) fn host_name<B>(request: &Request<B>) -> Result<HostName, HostRejected> {
     match request.extensions().get() {
         Some(name) => Ok(HostName::clone(name)),
         None => Ok(HostName::from_authority(authority(request)?.as_bytes())?),

@@ -30,7 +30,7 @@ mod pattern;
 mod set;
 
 pub use crate::host_name::{HostName, InvalidHost};
-pub(crate) use authority::of;
+pub(crate) use authority::host_name;
 pub use error::HostRejected;
 pub use layer::{Host, HostLayer};
 pub use pattern::HostPattern;

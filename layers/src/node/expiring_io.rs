@@ -37,7 +37,7 @@ impl<IO> ExpiringIo<IO> {
         let cut = Arc::<Cut>::default();
         let shared = Arc::clone(&cut);
         let task = tokio::spawn(async move {
-            term.over().await;
+            term.ended().await;
             sleep(grace).await;
             shared.is_cut.store(true, Ordering::Release);
             shared.reader.wake();

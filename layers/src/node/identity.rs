@@ -12,7 +12,7 @@ use super::{
     configs::{self, Configs},
     proof::{NONCE, Proof, ProofKey},
     seen::Seen,
-    term::Held,
+    term::TermOwner,
 };
 use crate::identity::{IdentityError, NodeAuthority, NodeName, Secret, error::Kind, random};
 
@@ -67,7 +67,7 @@ pub(super) struct Credentials {
     pub(super) proof: Arc<ProofKey>,
     authority: Arc<NodeAuthority>,
     pub(super) configs: Configs,
-    held: Held,
+    held: TermOwner,
 }
 
 /// The source of the certificates.
@@ -155,8 +155,8 @@ impl NodeIdentity {
         };
         let current = Arc::new(Current::new(&self.context, &self.name, secrets, certified, &before.credentials)?);
         self.shared.current.store(Arc::clone(&current));
-        let is_kept = |held: &Held| current.credentials.iter().any(|credentials| credentials.held.is_same(held));
-        before.credentials.iter().filter(|before| !is_kept(&before.held)).for_each(|before| before.held.give_up());
+        let is_kept = |held: &TermOwner| current.credentials.iter().any(|credentials| credentials.held.is_same(held));
+        before.credentials.iter().filter(|before| !is_kept(&before.held)).for_each(|before| before.held.end());
         Ok(())
     }
 
@@ -274,7 +274,7 @@ impl Current {
             let authority = Arc::new(NodeAuthority::derive(secret, context)?);
             let configs = certified.configs(&authority, name)?;
             let same = before.iter().find(|before| before.authority.fingerprint() == authority.fingerprint());
-            let held = same.map_or_else(Held::new, |same| same.held.clone());
+            let held = same.map_or_else(TermOwner::new, |same| same.held.clone());
             Ok(Credentials { proof: Arc::new(ProofKey::derive(secret, context)?), authority, configs, held })
         });
         let credentials = credentials.collect::<Result<Vec<_>, IdentityError>>()?;
@@ -425,9 +425,9 @@ mod tests {
         };
         replace(["2", "1"]);
         assert!(b.renew(SystemTime::now() + NodeAuthority::LIFETIME).unwrap());
-        assert!(!one.is_over() && !two.is_over());
+        assert!(!one.has_ended() && !two.has_ended());
         replace(["3", "2"]);
-        assert!(one.is_over() && !two.is_over() && !term("3").is_over());
+        assert!(one.has_ended() && !two.has_ended() && !term("3").has_ended());
     }
 
     #[test]

@@ -54,7 +54,7 @@
 //!             tokio::select! {
 //!                 _ = &mut served => {}
 //!                 // The secret was removed: finish requests in flight.
-//!                 () = term.over() => {
+//!                 () = term.ended() => {
 //!                     control.drain();
 //!                     served.await;
 //!                 }

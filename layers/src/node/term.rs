@@ -11,24 +11,24 @@ pub struct Term(watch::Receiver<bool>);
 
 impl Term {
     /// Waits until the secret is removed.
-    pub async fn over(&mut self) {
+    pub async fn ended(&mut self) {
         // On an error, the identity is gone, so the secret cannot be removed any more.
-        if self.0.wait_for(|is_over| *is_over).await.is_err() {
+        if self.0.wait_for(|has_ended| *has_ended).await.is_err() {
             pending::<()>().await;
         }
     }
 
     /// Whether the secret has been removed.
-    pub fn is_over(&self) -> bool {
+    pub fn has_ended(&self) -> bool {
         *self.0.borrow()
     }
 }
 
 /// Belongs to a secret, and ends the terms of its connections when the secret is removed.
 #[derive(Clone)]
-pub(super) struct Held(Arc<watch::Sender<bool>>);
+pub(super) struct TermOwner(Arc<watch::Sender<bool>>);
 
-impl Held {
+impl TermOwner {
     pub(super) fn new() -> Self {
         Self(Arc::new(watch::Sender::new(false)))
     }
@@ -38,7 +38,7 @@ impl Held {
     }
 
     /// Ends all terms.
-    pub(super) fn give_up(&self) {
+    pub(super) fn end(&self) {
         self.0.send_replace(true);
     }
 

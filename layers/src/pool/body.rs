@@ -107,7 +107,7 @@ impl Body for PooledBody {
             Poll::Ready(Some(Ok(frame))) if frame.is_trailers() && self.is_http1() => self.leave(),
             Poll::Ready(Some(Ok(_))) => {
                 if let Some(HeldConnection::Stream(stream)) = &self.lease {
-                    stream.heard();
+                    stream.received_data();
                 }
                 self.give_back_at_end();
             }

@@ -4,7 +4,7 @@ use h2::Reason;
 use http::Request;
 use tower::BoxError;
 
-use super::{ConnectTimeout, Http2Error, Unreadable, origin::Origin};
+use super::{ConnectTimeout, Http2Error, InvalidResponse, origin::Origin};
 #[cfg(feature = "tls")]
 use crate::connect::TlsError;
 #[cfg(feature = "node")]
@@ -78,7 +78,7 @@ impl PoolError {
         Self { step: PoolStep::Stale, ..Self::exchange(source, request) }
     }
 
-    pub(super) fn response(source: Unreadable) -> Self {
+    pub(super) fn response(source: InvalidResponse) -> Self {
         Self { step: PoolStep::Response, source: Source::Own(source.into()), request: None, unreachable: None }
     }
 
@@ -149,7 +149,7 @@ impl PoolError {
 
     /// Whether the endpoint may speak another protocol, such as TLS: it sent something other than HTTP/1.1, or closed the
     /// connection without a response.
-    pub fn may_be_other_protocol(&self) -> bool {
+    pub fn may_be_wrong_protocol(&self) -> bool {
         let is_reset = |error: &hyper::Error| {
             let io = error.source().and_then(|cause| cause.downcast_ref()).map(io::Error::kind);
             io == Some(io::ErrorKind::ConnectionReset)

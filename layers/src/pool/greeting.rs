@@ -65,12 +65,12 @@ impl<IO> Greeting<IO> {
         if self.read == FRAME_HEAD || ended {
             match self.verdict() {
                 Ok(length) => self.left = Some(length),
-                Err(error) => self.tell(Err(error)),
+                Err(error) => self.report(Err(error)),
             }
         }
     }
 
-    fn tell(&mut self, verdict: Result<(), Http2Error>) {
+    fn report(&mut self, verdict: Result<(), Http2Error>) {
         if let Some(report) = self.report.take() {
             // The receiver may have been dropped.
             let _ = report.send(verdict);
@@ -93,7 +93,7 @@ impl<IO: Read + Unpin> Read for Greeting<IO> {
         let this = &mut *self;
         // hyper reads on only after it has applied the frame.
         if this.left == Some(0) {
-            this.tell(Ok(()));
+            this.report(Ok(()));
         }
         if this.report.is_none() {
             return Pin::new(&mut this.io).poll_read(cx, buf);

@@ -106,7 +106,7 @@ impl<C: Clone> Http2Pool<C> {
             connect_timeout: Duration::from_secs(5),
             keep_alive: (Duration::from_secs(300), Duration::from_secs(20)),
         };
-        Self::of(connector, settings)
+        Self::from_settings(connector, settings)
     }
 
     /// Sets the maximum number of concurrent streams on a connection, at least 1; 100 by default. The peer can set a lower
@@ -162,10 +162,10 @@ impl<C: Clone> Http2Pool<C> {
     fn with(self, change: impl FnOnce(&mut Http2PoolSettings)) -> Self {
         let mut settings = self.shared.settings.clone();
         change(&mut settings);
-        Self { connect_within: self.connect_within, ..Self::of(self.shared.connector.clone(), settings) }
+        Self { connect_within: self.connect_within, ..Self::from_settings(self.shared.connector.clone(), settings) }
     }
 
-    fn of(connector: C, settings: Http2PoolSettings) -> Self {
+    fn from_settings(connector: C, settings: Http2PoolSettings) -> Self {
         let connections = Arc::new(Connections::new(settings.idle_timeout, settings.max_age));
         let shared = Arc::new(Http2PoolShared {
             connector,
@@ -241,7 +241,7 @@ impl<C: Connect> Http2PoolShared<C> {
                     return Err(PoolError::connect_shared(error, request).with_reconnect(connect));
                 }
             };
-            let upgrade = Outbound::of(&request);
+            let upgrade = Outbound::from_request(&request);
             let own_host = into_http2(&mut request, &self.settings.endpoint);
             let mut error = match exchange(sender, stream, request, upgrade, own_host).await {
                 Ok(response) => return Ok(response),
@@ -324,8 +324,8 @@ impl<C: Connect> Http2PoolShared<C> {
             // The connection is polled for each request, which is often enough to notice new limits of the peer.
             let ended = std::future::poll_fn(|cx| {
                 let polled = connection.as_mut().poll(cx);
-                let takes_upgrades = connection.is_extended_connect_protocol_enabled();
-                limits.set(connection.current_max_send_streams().min(most), takes_upgrades);
+                let accepts_upgrades = connection.is_extended_connect_protocol_enabled();
+                limits.set(connection.current_max_send_streams().min(most), accepts_upgrades);
                 polled
             });
             if let Err(error) = ended.await {
@@ -348,14 +348,14 @@ fn exchange(
     upgrade: Option<Outbound>,
     own_host: bool,
 ) -> impl Future<Output = Result<Response<ResponseBody>, PoolError>> + Send + use<> {
-    let asked = stream.takes_upgrades();
+    let asked = stream.accepts_upgrades();
     if asked && let Some(upgrade) = &upgrade {
         upgrade.ask(&mut request);
     }
     let response = sender.try_send_request(request);
     async move {
         let response = response.await;
-        stream.answered();
+        stream.response_started();
         match response {
             Ok(mut response) => {
                 check_http2(response.headers()).map_err(PoolError::response)?;

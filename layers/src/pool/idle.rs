@@ -9,7 +9,7 @@ use tokio::{
     time::{Instant, timeout},
 };
 
-use super::{LOOKS, age::MaxAge, meter::Meter, stats::PoolStats};
+use super::{CHECKS_PER_TIMEOUT, age::MaxAge, meter::Meter, stats::PoolStats};
 use crate::body::RequestBody;
 
 /// How long an endpoint that has responded can leave the rest of the request unread.
@@ -66,7 +66,7 @@ impl PooledConnection {
     /// Returns since when it had been idle, if it was closed without a byte of a response. The endpoint probably closed it
     /// because it had been idle for too long.
     pub(super) fn stale_since(&self) -> Option<Instant> {
-        self.waited_since.filter(|_| self.meter.has_heard_nothing())
+        self.waited_since.filter(|_| self.meter.has_received_nothing())
     }
 }
 
@@ -188,7 +188,11 @@ impl Idle {
         self.stats.set_http1_idle(state.waiting.len());
         if !state.expiring {
             state.expiring = true;
-            tokio::spawn(expire(Arc::downgrade(self), self.timeout, self.max_age.limit(self.timeout) / LOOKS));
+            tokio::spawn(expire(
+                Arc::downgrade(self),
+                self.timeout,
+                self.max_age.limit(self.timeout) / CHECKS_PER_TIMEOUT,
+            ));
         }
     }
 

@@ -55,7 +55,7 @@ impl Meter {
     }
 
     /// Whether no byte of a response has arrived since [`begin`](Self::begin).
-    pub(super) fn has_heard_nothing(&self) -> bool {
+    pub(super) fn has_received_nothing(&self) -> bool {
         self.left.load(Ordering::Relaxed) == MAX_BEFORE_RESPONSE
     }
 
@@ -88,7 +88,7 @@ impl Meter {
         self.broken.load(Ordering::Relaxed)
     }
 
-    fn note_written<T>(&self, polled: &Poll<io::Result<T>>) {
+    fn record_written<T>(&self, polled: &Poll<io::Result<T>>) {
         self.blocked.store(polled.is_pending(), Ordering::Relaxed);
         if polled.is_ready() {
             // Only the connection's task writes to the counter.
@@ -122,7 +122,7 @@ impl<IO> Metered<IO> {
 impl<IO: Write + Unpin> Metered<IO> {
     fn on_write(&mut self, cx: &mut Context<'_>, bufs: &[IoSlice<'_>]) -> Poll<io::Result<usize>> {
         let polled = self.unless_failed(|io| write_slices!(Pin::new(io), cx, bufs));
-        self.meter.note_written(&polled);
+        self.meter.record_written(&polled);
         polled
     }
 

@@ -31,7 +31,7 @@ mod streams;
 
 /// How many times within the idle timeout the idle connections are checked. A connection can outlive its timeout by up
 /// to a quarter.
-const LOOKS: u32 = 4;
+const CHECKS_PER_TIMEOUT: u32 = 4;
 
 pub(crate) use body::PooledBody;
 pub use bounds::Connect;
@@ -39,6 +39,6 @@ pub use error::PoolError;
 pub use greeting::Http2Error;
 pub use http2::Http2Pool;
 pub use opening::ConnectTimeout;
-pub use response::Unreadable;
+pub use response::InvalidResponse;
 pub use service::Pool;
 pub use stats::PoolStats;

@@ -27,7 +27,7 @@ pub(super) struct Origin {
 }
 
 impl Origin {
-    pub(super) fn of<B>(request: &Request<B>) -> Self {
+    pub(super) fn from_request<B>(request: &Request<B>) -> Self {
         let version = request.version();
         let client = if version < Version::HTTP_2 { request.extensions().get().cloned() } else { None };
         let authenticates = has_connection_scheme(request.headers(), &AUTHORIZATION);

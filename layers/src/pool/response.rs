@@ -11,7 +11,7 @@ use crate::framing::is_token;
 /// reject the remaining ones.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
-pub enum Unreadable {
+pub enum InvalidResponse {
     /// A transfer coding other than `chunked` alone, which would have to be decoded (RFC 9112, 6.1).
     #[error("the response has a transfer coding other than chunked")]
     TransferCoding,
@@ -33,26 +33,26 @@ pub(super) fn normalize<B>(response: &mut Response<B>) {
 }
 
 /// Like [`check`], but also rejects header names that only HTTP/2 can express.
-pub(super) fn check_http2(headers: &HeaderMap) -> Result<(), Unreadable> {
+pub(super) fn check_http2(headers: &HeaderMap) -> Result<(), InvalidResponse> {
     if !headers.keys().all(is_token) {
-        return Err(Unreadable::Name);
+        return Err(InvalidResponse::Name);
     }
     check(headers)
 }
 
-pub(super) fn check(headers: &HeaderMap) -> Result<(), Unreadable> {
+pub(super) fn check(headers: &HeaderMap) -> Result<(), InvalidResponse> {
     let mut lengths = headers.get_all(CONTENT_LENGTH).iter();
     let length = lengths.next();
     let is_number = |length: &[u8]| !length.is_empty() && length.iter().all(u8::is_ascii_digit);
     if lengths.next().is_some() || length.is_some_and(|length| !is_number(length.as_bytes())) {
-        return Err(Unreadable::Length);
+        return Err(InvalidResponse::Length);
     }
     let mut codings = headers.get_all(TRANSFER_ENCODING).iter();
     match (codings.next(), codings.next()) {
         (None, _) => Ok(()),
-        (Some(_), _) if length.is_some() => Err(Unreadable::Length),
+        (Some(_), _) if length.is_some() => Err(InvalidResponse::Length),
         (Some(coding), None) if coding.as_bytes().eq_ignore_ascii_case(b"chunked") => Ok(()),
-        _ => Err(Unreadable::TransferCoding),
+        _ => Err(InvalidResponse::TransferCoding),
     }
 }
 
@@ -75,15 +75,18 @@ mod tests {
             (&[][..], Ok(())),
             (&[("content-length", "3")], Ok(())),
             (&[("transfer-encoding", "Chunked")], Ok(())),
-            (&[("content-length", "3"), ("content-length", "3")], Err(Unreadable::Length)),
-            (&[("content-length", "3, 3")], Err(Unreadable::Length)),
-            (&[("content-length", "+3")], Err(Unreadable::Length)),
-            (&[("content-length", "")], Err(Unreadable::Length)),
-            (&[("content-length", "3"), ("transfer-encoding", "chunked")], Err(Unreadable::Length)),
-            (&[("transfer-encoding", "gzip, chunked")], Err(Unreadable::TransferCoding)),
-            (&[("transfer-encoding", "chunked, gzip")], Err(Unreadable::TransferCoding)),
-            (&[("transfer-encoding", "identity")], Err(Unreadable::TransferCoding)),
-            (&[("transfer-encoding", "chunked"), ("transfer-encoding", "chunked")], Err(Unreadable::TransferCoding)),
+            (&[("content-length", "3"), ("content-length", "3")], Err(InvalidResponse::Length)),
+            (&[("content-length", "3, 3")], Err(InvalidResponse::Length)),
+            (&[("content-length", "+3")], Err(InvalidResponse::Length)),
+            (&[("content-length", "")], Err(InvalidResponse::Length)),
+            (&[("content-length", "3"), ("transfer-encoding", "chunked")], Err(InvalidResponse::Length)),
+            (&[("transfer-encoding", "gzip, chunked")], Err(InvalidResponse::TransferCoding)),
+            (&[("transfer-encoding", "chunked, gzip")], Err(InvalidResponse::TransferCoding)),
+            (&[("transfer-encoding", "identity")], Err(InvalidResponse::TransferCoding)),
+            (
+                &[("transfer-encoding", "chunked"), ("transfer-encoding", "chunked")],
+                Err(InvalidResponse::TransferCoding),
+            ),
         ] {
             let mut headers = HeaderMap::new();
             for (name, value) in fields {

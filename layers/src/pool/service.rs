@@ -189,7 +189,7 @@ impl<C: Connect> Pool<C> {
 
     #[inline]
     fn send(&self, mut request: Request<RequestBody>) -> Sending {
-        let origin = Origin::of(&request);
+        let origin = Origin::from_request(&request);
         let origin = origin.own_host(into_http1(&mut request, &self.shared.endpoint));
         let shared = Arc::clone(&self.shared);
         if let Some(tied) = origin.tied(&shared.idle) {

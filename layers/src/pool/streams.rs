@@ -9,14 +9,14 @@ use std::{
 use hyper::client::conn::http2::SendRequest;
 use tokio::time::Instant;
 
-use super::{LOOKS, age::MaxAge};
+use super::{CHECKS_PER_TIMEOUT, age::MaxAge};
 use crate::body::RequestBody;
 
 /// How long requests can wait on a connection without any part of a response before it accepts no new ones. The peer may
 /// be gone, or may only acknowledge PINGs. Only a new connection shows whether it still works.
 const SILENCE: Duration = Duration::from_secs(10);
 /// Minimum interval between checks of the connections.
-const LOOK: Duration = Duration::from_secs(1);
+const MIN_CHECK_INTERVAL: Duration = Duration::from_secs(1);
 /// How long a new connection is not considered idle, because the request that it was opened for is about to use it.
 const NEW: Duration = Duration::from_secs(1);
 
@@ -46,7 +46,7 @@ pub(super) struct Load {
     streams: AtomicUsize,
     limit: AtomicUsize,
     /// Whether the peer allows extended CONNECT (RFC 8441, 3).
-    takes_upgrades: AtomicBool,
+    accepts_upgrades: AtomicBool,
     created: Instant,
     /// When the last stream ended.
     used_at: AtomicU64,
@@ -73,7 +73,7 @@ impl Connections {
     /// Returns a stream on the first connection with a free one.
     pub(super) fn stream(&self) -> Option<(SendRequest<RequestBody>, StreamSlot)> {
         let mut state = self.lock();
-        state.open.retain(|connection| connection.is_of_use(self.idle_timeout));
+        state.open.retain(|connection| connection.is_usable(self.idle_timeout));
         let mut answering = state.open.iter().filter(|one| !one.load.is_silent());
         answering.find_map(|one| Some((one.sender.clone(), Load::take(&one.load)?)))
     }
@@ -98,9 +98,9 @@ impl Connections {
 impl OpenConnection {
     /// A silent connection is kept while requests wait on it. They may just be slow, and their responses make it usable
     /// again.
-    fn is_of_use(&self, idle_timeout: Duration) -> bool {
-        let of_use = |idle| idle < idle_timeout && !self.load.is_silent();
-        !self.sender.is_closed() && self.load.idle_for().is_none_or(of_use)
+    fn is_usable(&self, idle_timeout: Duration) -> bool {
+        let usable = |idle| idle < idle_timeout && !self.load.is_silent();
+        !self.sender.is_closed() && self.load.idle_for().is_none_or(usable)
     }
 }
 
@@ -116,10 +116,10 @@ async fn retire(connections: Weak<Connections>, load: Weak<Load>, end: Instant) 
 /// Closes connections that have been idle for too long, until none is left.
 async fn expire(connections: Weak<Connections>, idle_timeout: Duration) {
     loop {
-        tokio::time::sleep((idle_timeout / LOOKS).max(LOOK)).await;
+        tokio::time::sleep((idle_timeout / CHECKS_PER_TIMEOUT).max(MIN_CHECK_INTERVAL)).await;
         let Some(connections) = connections.upgrade() else { return };
         let mut state = connections.lock();
-        state.open.retain(|connection| connection.is_of_use(idle_timeout));
+        state.open.retain(|connection| connection.is_usable(idle_timeout));
         if state.open.is_empty() {
             state.expiring = false;
             return;
@@ -132,7 +132,7 @@ impl Load {
         Arc::new(Self {
             streams: AtomicUsize::new(0),
             limit: AtomicUsize::new(0),
-            takes_upgrades: AtomicBool::new(false),
+            accepts_upgrades: AtomicBool::new(false),
             created: Instant::now(),
             used_at: AtomicU64::new(0),
             waiting: AtomicUsize::new(0),
@@ -142,9 +142,9 @@ impl Load {
     }
 
     /// Stores what the peer's SETTINGS allow.
-    pub(super) fn set(&self, limit: usize, takes_upgrades: bool) {
+    pub(super) fn set(&self, limit: usize, accepts_upgrades: bool) {
         self.limit.store(limit, Ordering::Relaxed);
-        self.takes_upgrades.store(takes_upgrades, Ordering::Relaxed);
+        self.accepts_upgrades.store(accepts_upgrades, Ordering::Relaxed);
     }
 
     /// The number of streams in use.
@@ -184,7 +184,7 @@ impl Load {
     }
 
     /// Notes that a part of a response has arrived.
-    fn heard(&self) {
+    fn received_data(&self) {
         self.silent_since.store(self.now(), Ordering::Relaxed);
         self.silent_before.store(0, Ordering::Relaxed);
     }
@@ -201,21 +201,21 @@ impl Load {
 
 impl StreamSlot {
     /// Whether it can become a tunnel.
-    pub(super) fn takes_upgrades(&self) -> bool {
-        self.load.takes_upgrades.load(Ordering::Relaxed)
+    pub(super) fn accepts_upgrades(&self) -> bool {
+        self.load.accepts_upgrades.load(Ordering::Relaxed)
     }
 
     /// Notes that the response head or the end of the stream has arrived.
-    pub(super) fn answered(&mut self) {
+    pub(super) fn response_started(&mut self) {
         if !std::mem::replace(&mut self.answered, true) {
             self.load.waiting.fetch_sub(1, Ordering::Relaxed);
         }
-        self.load.heard();
+        self.load.received_data();
     }
 
     /// Notes that a part of the response body has arrived.
-    pub(super) fn heard(&self) {
-        self.load.heard();
+    pub(super) fn received_data(&self) {
+        self.load.received_data();
     }
 }
 
@@ -265,20 +265,20 @@ mod tests {
         let waiting = Load::take(&load).unwrap();
         pass(9).await;
         let mut answered = Load::take(&load).unwrap();
-        answered.answered();
+        answered.response_started();
         pass(9).await;
-        answered.heard();
+        answered.received_data();
         pass(9).await;
         assert!(!load.is_silent());
         pass(1).await;
         assert!(load.is_silent());
         // The peer was only slow.
-        answered.heard();
+        answered.received_data();
         assert!(!load.is_silent());
         drop((answered, waiting));
 
         // Each request is cancelled early. The idle time in between does not count.
-        Load::take(&load).unwrap().answered();
+        Load::take(&load).unwrap().response_started();
         for _ in 0..5 {
             assert!(!load.is_silent());
             let waiting = Load::take(&load).unwrap();

@@ -105,7 +105,7 @@ impl<R: Default, B> Service<Request<B>> for Redirect<R> {
 
 /// Returns the value of `Location`; `None` if the request has no host, or would leave the path of the target.
 pub(crate) fn location<B>(target: &RedirectTarget, request: &Request<B>, sources: &Sources) -> Option<HeaderValue> {
-    HeaderValue::try_from(expand(target, &Values::of(request, sources))?).ok()
+    HeaderValue::try_from(expand(target, &Values::new(request, sources))?).ok()
 }
 
 /// Returns a redirect, or a 400 without a location.

@@ -37,14 +37,14 @@ pub(super) struct Values<'a> {
 }
 
 impl<'a> Values<'a> {
-    pub(super) fn of<B>(request: &'a Request<B>, sources: &Sources) -> Self {
+    pub(super) fn new<B>(request: &'a Request<B>, sources: &Sources) -> Self {
         let path = path(request.uri());
         // The longest prefix leaves the shortest rest.
         let rests = sources.prefixes.iter().filter_map(|prefix| prefix.strip(path));
         let rest = rests.min_by_key(|rest| rest.len()).unwrap_or(path);
         Self {
             scheme: client_scheme(request).unwrap_or(Scheme::Http),
-            host: host::of(request).ok(),
+            host: host::host_name(request).ok(),
             path,
             query: request.uri().query().unwrap_or_default(),
             rest: rest.strip_prefix('/').unwrap_or(rest),

@@ -117,7 +117,7 @@ mod tests {
 
     use super::*;
     use crate::{
-        framing::Unacceptable,
+        framing::InvalidRequest,
         respond::{RespondLayer, plain},
         route::NoRoute,
     };
@@ -192,16 +192,16 @@ mod tests {
 
     #[tokio::test]
     async fn an_ambiguous_request_closes_the_connection() {
-        for unacceptable in [Unacceptable::Length, Unacceptable::Method] {
+        for unacceptable in [InvalidRequest::Length, InvalidRequest::Method] {
             let response = answered(RespondLayer::new(), unacceptable, Version::HTTP_11).await;
             assert_eq!(response.headers()[CONNECTION], "close");
             // Even if a row chooses another status.
-            let layer = RespondLayer::new().on(|_: &Unacceptable| StatusCode::FORBIDDEN);
+            let layer = RespondLayer::new().on(|_: &InvalidRequest| StatusCode::FORBIDDEN);
             let response = answered(layer, unacceptable, Version::HTTP_11).await;
             assert_eq!(response.headers()[CONNECTION], "close");
         }
         for (error, version) in
-            [(BoxError::from(Unacceptable::Length), Version::HTTP_2), (NoRoute::NotFound.into(), Version::HTTP_11)]
+            [(BoxError::from(InvalidRequest::Length), Version::HTTP_2), (NoRoute::NotFound.into(), Version::HTTP_11)]
         {
             let response = answered(RespondLayer::new(), error, version).await;
             assert!(!response.headers().contains_key(CONNECTION));

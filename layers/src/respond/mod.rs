@@ -35,7 +35,7 @@
 //! | --- | --- |
 //! | [`HostRejected`](crate::host::HostRejected) | 421 if the host is not served, 400 if there is no valid host |
 //! | [`Misdirected`](crate::sni::Misdirected) | 421 |
-//! | [`Unacceptable`](crate::framing::Unacceptable) | 405 for the method, otherwise 400 |
+//! | [`InvalidRequest`](crate::framing::InvalidRequest) | 405 for the method, otherwise 400 |
 //! | [`NotSwitched`](crate::upgrade::NotSwitched) | 400 if the protocol is invalid, 501 if it is unsupported or the backend ignores it, otherwise 502 |
 //! | [`NoRoute`](crate::route::NoRoute) | 405 if the routes are for other methods, 400 if the path is ambiguous, otherwise 404 |
 //! | [`LoopDetected`](crate::cdn_loop::LoopDetected) | 508 |
@@ -45,7 +45,7 @@
 //! | [`AllUnreachable`](crate::balance::AllUnreachable) | 503 |
 //! | [`PoolError`](crate::pool::PoolError) | 504 if connecting timed out, 503 if this machine has no file descriptor, memory or source port left, 400 if the client aborted its request, otherwise 502 |
 //! | [`ConnectError`](crate::connect::ConnectError) | 504 for a timeout, also as the cause of another error; otherwise 502 |
-//! | [`Failed`](crate::balance::Failed) | the status of its cause |
+//! | [`EndpointError`](crate::balance::EndpointError) | the status of its cause |
 //! | [`MissingExtension`](crate::MissingExtension), [`MissingUpgrade`](crate::upgrade::MissingUpgrade) | 500 |
 //! | [`ClientDenied`](crate::client_filter::ClientDenied) | 403 |
 //! | [`NoResponse`] | 403, unless it [passes](RespondLayer::pass) |

@@ -7,13 +7,13 @@ use super::NoResponse;
 use crate::upgrade::{MissingUpgrade, NotSwitched};
 use crate::{
     MissingExtension,
-    balance::{AllUnreachable, Failed},
+    balance::{AllUnreachable, EndpointError},
     body::RequestBodyError,
     body_limit::BodyTooLong,
     causes::find,
     cdn_loop::LoopDetected,
     client_filter::ClientDenied,
-    framing::Unacceptable,
+    framing::InvalidRequest,
     host::HostRejected,
     response_timeout::TimedOut,
     route::NoRoute,
@@ -24,7 +24,7 @@ use crate::{connect::ConnectError, pool::PoolError};
 
 /// Returns the status for an error, according to the [table](super#the-table).
 pub fn status(error: &(dyn Error + 'static)) -> StatusCode {
-    if let Some(failed) = error.downcast_ref::<Failed>() {
+    if let Some(failed) = error.downcast_ref::<EndpointError>() {
         return status(&**failed.cause());
     }
     if let Some(rejected) = error.downcast_ref::<HostRejected>() {
@@ -32,7 +32,7 @@ pub fn status(error: &(dyn Error + 'static)) -> StatusCode {
     }
     if let Some(unacceptable) = error.downcast_ref() {
         return match unacceptable {
-            Unacceptable::Method => StatusCode::METHOD_NOT_ALLOWED,
+            InvalidRequest::Method => StatusCode::METHOD_NOT_ALLOWED,
             _ => StatusCode::BAD_REQUEST,
         };
     }
@@ -105,7 +105,7 @@ pub(super) fn allowed_methods(error: &(dyn Error + 'static)) -> Option<HeaderVal
     if let Some(NoRoute::MethodNotAllowed(methods)) = find(error) {
         return Some(methods.to_header());
     }
-    matches!(find(error), Some(Unacceptable::Method))
+    matches!(find(error), Some(InvalidRequest::Method))
         .then(|| HeaderValue::from_static("GET, HEAD, POST, PUT, DELETE, OPTIONS, PATCH"))
 }
 
@@ -128,9 +128,9 @@ mod tests {
         let table: [(BoxError, u16); 21] = [
             (HostRejected::NotServed.into(), 421),
             (HostRejected::NoHost.into(), 400),
-            (Unacceptable::Length.into(), 400),
-            (Unacceptable::Target.into(), 400),
-            (Unacceptable::Method.into(), 405),
+            (InvalidRequest::Length.into(), 400),
+            (InvalidRequest::Target.into(), 400),
+            (InvalidRequest::Method.into(), 405),
             (NotSwitched::Protocol.into(), 400),
             (NotSwitched::Ignored.into(), 501),
             (NotSwitched::Proof.into(), 502),

@@ -34,7 +34,7 @@ impl<F> ResponseFuture<F> {
     pub(super) fn new(response: F, timeout: Duration, rest: Option<TimeLeft>, progress: Option<Arc<Progress>>) -> Self {
         let rest = rest.map(|TimeLeft(left)| left).filter(|left| *left < timeout);
         let timeout = rest.unwrap_or(timeout);
-        let first = progress.as_ref().map_or(timeout, |progress| progress.first_look(timeout));
+        let first = progress.as_ref().map_or(timeout, |progress| progress.first_check(timeout));
         Self { response, timer: sleep(first), timeout, is_rest: rest.is_some(), progress }
     }
 }
@@ -59,8 +59,9 @@ where
         }
         loop {
             ready!(this.timer.as_mut().poll(cx));
-            let looked = this.progress.as_ref().map_or(Err(TimedOut::Backend), |progress| progress.look(*this.timeout));
-            match looked {
+            let checked =
+                this.progress.as_ref().map_or(Err(TimedOut::Backend), |progress| progress.check(*this.timeout));
+            match checked {
                 Ok(again) => this.timer.as_mut().reset(Instant::now() + again),
                 Err(TimedOut::Backend) if *this.is_rest => return Poll::Ready(Err(NoResponse::NoTimeLeft)),
                 Err(timed_out) => return Poll::Ready(Err(NoResponse::TimedOut(timed_out))),

@@ -10,7 +10,7 @@ use crate::body::WatchRequest;
 
 /// The rate is checked at most this many times per window, so a slow body can be noticed late, by up to a quarter of the
 /// window.
-const LOOKS: u32 = 4;
+const CHECKS_PER_WINDOW: u32 = 4;
 /// Value of `waits_since` while nobody waits for the client.
 const NOT_WAITING: u64 = u64::MAX;
 
@@ -73,12 +73,12 @@ impl Progress {
     }
 
     /// Returns when to check the progress first.
-    pub(super) fn first_look(&self, timeout: Duration) -> Duration {
+    pub(super) fn first_check(&self, timeout: Duration) -> Duration {
         self.min_rate.map_or(timeout, |rate| timeout.min(rate.window))
     }
 
     /// Returns when to check again, or the error if one side has kept the other waiting for too long.
-    pub(super) fn look(&self, timeout: Duration) -> Result<Duration, TimedOut> {
+    pub(super) fn check(&self, timeout: Duration) -> Result<Duration, TimedOut> {
         let now = self.now();
         let waited = self.waited.load(Ordering::Acquire);
         let waits_since = self.waits_since.load(Ordering::Relaxed);
@@ -96,15 +96,15 @@ impl Progress {
         // While nobody waits for the client, the rate is not checked: the body may have ended, or the backend may not be
         // reading.
         let waits = now.checked_sub(waits_since);
-        Ok(again.min(self.look_at_rate(rate, waited + waits.unwrap_or(0), waits.is_some())?))
+        Ok(again.min(self.check_rate(rate, waited + waits.unwrap_or(0), waits.is_some())?))
     }
 
-    fn look_at_rate(&self, rate: MinRate, waited: u64, waits: bool) -> Result<Duration, TimedOut> {
+    fn check_rate(&self, rate: MinRate, waited: u64, waits: bool) -> Result<Duration, TimedOut> {
         let MinRate { bytes_a_second, window } = rate;
         let in_window = waited.saturating_sub(self.window_waited.load(Ordering::Relaxed));
         let left = window.saturating_sub(Duration::from_millis(in_window));
         if !waits || !left.is_zero() {
-            return Ok(left.max(window / LOOKS));
+            return Ok(left.max(window / CHECKS_PER_WINDOW));
         }
         let bytes = self.bytes.load(Ordering::Relaxed);
         let received = bytes - self.window_bytes.load(Ordering::Relaxed);

@@ -10,7 +10,7 @@ use tower::{BoxError, Layer, ServiceExt};
 
 use super::{NoResponse, ResponseTimeoutLayer, TimedOut};
 use crate::{
-    balance::{Balance, Failed, Failure},
+    balance::{Balance, EndpointError, Failure},
     body::RequestBody,
 };
 
@@ -205,7 +205,7 @@ async fn attempts_at_all_endpoints_share_one_timeout() {
         let start = Instant::now();
         let error = balance.clone().oneshot(Request::new(Empty::<Bytes>::new())).await.unwrap_err();
         assert_eq!(start.elapsed(), TIMEOUT);
-        let failed: &Failed = error.downcast_ref().unwrap();
+        let failed: &EndpointError = error.downcast_ref().unwrap();
         assert_eq!((failed.endpoint(), failed.attempts()), ("slow", attempts));
         assert_eq!(failed.cause().downcast_ref(), Some(&TimedOut::Backend));
     }
@@ -238,6 +238,6 @@ async fn the_next_endpoint_has_only_the_time_left_by_one_that_refuses() {
         _ => Failure::new(),
     });
     let error = balance.oneshot(Request::new(Empty::<Bytes>::new())).await.unwrap_err();
-    let failed: &Failed = error.downcast_ref().unwrap();
+    let failed: &EndpointError = error.downcast_ref().unwrap();
     assert_eq!((start.elapsed(), failed.attempts()), (TIMEOUT, 3));
 }

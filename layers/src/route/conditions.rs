@@ -78,8 +78,8 @@ impl Conditions {
         self
     }
 
-    /// Requires the client's address, as returned by [`ClientAddr::of`], to be in one of these networks. A request without
-    /// an address does not match. An empty list allows all clients.
+    /// Requires the client's address, as returned by [`ClientAddr::from_extensions`], to be in one of these networks. A
+    /// request without an address does not match. An empty list allows all clients.
     #[must_use]
     pub fn clients(self, networks: impl IntoIterator<Item = IpNet>) -> Self {
         let mut clients: Vec<_> = networks.into_iter().map(|network| network.trunc()).collect();
@@ -103,7 +103,7 @@ impl Conditions {
 
     /// Whether a request meets all conditions.
     pub fn matches<B>(&self, request: &Request<B>) -> bool {
-        self.hold(&Parts::of(request))
+        self.hold(&Parts::from_request(request))
     }
 
     /// Whether all requests that meet `other` also meet these conditions. Returns `false` if in doubt.
@@ -153,7 +153,7 @@ impl Conditions {
     }
 
     fn is_from_client(&self, parts: &Parts<'_>) -> bool {
-        let client = parts.extensions.and_then(ClientAddr::of);
+        let client = parts.extensions.and_then(ClientAddr::from_extensions);
         client.is_some_and(|client| self.clients.iter().any(|network| network.contains(&client.ip())))
     }
 }

@@ -55,7 +55,7 @@ impl<T> HostRoutes<T> {
                 }
             }
             RoutePath::Prefix(prefix) => {
-                let length = self.note_prefix(&prefix);
+                let length = self.record_prefix(&prefix);
                 let place = if length == 0 { self.root.as_mut() } else { self.by_prefix.get_mut(&prefix) };
                 if let Some(place) = place {
                     return place.insert(conditions, route);
@@ -68,7 +68,7 @@ impl<T> HostRoutes<T> {
                 }
             }
             RoutePath::Regex(prefix, regex) => {
-                let length = self.note_prefix(&prefix);
+                let length = self.record_prefix(&prefix);
                 self.encoding_matters = true;
                 let regexes = self.others.get_or_insert_default().regexes.entry(prefix).or_default();
                 if let Some((_, place)) = regexes.iter_mut().find(|(other, _)| *other == regex) {
@@ -81,7 +81,7 @@ impl<T> HostRoutes<T> {
     }
 
     /// Records a prefix, and returns its length.
-    fn note_prefix(&mut self, prefix: &PathPrefix) -> usize {
+    fn record_prefix(&mut self, prefix: &PathPrefix) -> usize {
         let key = prefix.as_key();
         self.longest = self.longest.max(key.len());
         self.encoding_matters |= key.contains('%');

@@ -57,5 +57,5 @@ pub use route_path::RoutePath;
 pub use router::Router;
 pub use rule::Rule;
 pub use strip::{StripPrefix, StripPrefixLayer};
-pub use table::{DuplicateRoute, Listed, RouteTable};
+pub use table::{DuplicateRoute, ListedRoute, RouteTable};
 pub use value_pattern::ValuePattern;

@@ -22,7 +22,7 @@ impl<'a> Parts<'a> {
     pub(super) const BARE: Self =
         Self { method: &Method::GET, version: Version::HTTP_11, uri: None, headers: None, extensions: None };
 
-    pub(super) fn of<B>(request: &'a Request<B>) -> Self {
+    pub(super) fn from_request<B>(request: &'a Request<B>) -> Self {
         Self {
             method: request.method(),
             version: request.version(),

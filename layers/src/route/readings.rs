@@ -3,8 +3,8 @@
 use percent_encoding::{percent_decode, percent_encode_byte};
 
 /// Limits for the readings of one path. Real paths stay far below them, and finding more readings would take too long.
-const MOST_READINGS: usize = 64;
-const MOST_BYTES: usize = 32 * 1024;
+const MAX_READINGS: usize = 64;
+const MAX_BYTES: usize = 32 * 1024;
 
 /// The changes that backends make to a path. Each step applies to the whole path, and returns `None` if it changes nothing.
 const STEPS: [fn(&str) -> Option<String>; 10] = [
@@ -52,7 +52,7 @@ pub(super) fn is_only(path: &str) -> bool {
 /// Returns `false` if there are too many. Does not allocate if no step changes the path.
 pub(super) fn all(path: &str, mut accept: impl FnMut(&str) -> bool) -> bool {
     let mut readings: Vec<String> = Vec::new();
-    let mut left = MOST_BYTES;
+    let mut left = MAX_BYTES;
     for next in 0.. {
         let of = match next {
             0 => path,
@@ -65,7 +65,7 @@ pub(super) fn all(path: &str, mut accept: impl FnMut(&str) -> bool) -> bool {
             if readings.contains(&reading) {
                 continue;
             }
-            if reading.len() > left || readings.len() == MOST_READINGS || !accept(&reading) {
+            if reading.len() > left || readings.len() == MAX_READINGS || !accept(&reading) {
                 return false;
             }
             left -= reading.len();

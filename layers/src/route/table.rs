@@ -110,7 +110,7 @@ impl<T> RouteTable<T> {
     ///
     /// [`NoRoute`] if there is no route, if the path is ambiguous, or if its routes are for other methods.
     pub fn find_for<B>(&self, host: &str, request: &Request<B>) -> Result<&T, NoRoute> {
-        self.choose(host, request.uri().path(), || Parts::of(request))
+        self.choose(host, request.uri().path(), || Parts::from_request(request))
     }
 
     /// Returns the target of the most specific route for a GET without query, headers and client address. `host` must be
@@ -147,13 +147,13 @@ impl<T> RouteTable<T> {
     /// assert_eq!(routes, [("get", None), ("head", Some("get")), ("all", None), ("wildcard", None)]);
     /// # Ok::<_, Box<dyn std::error::Error>>(())
     /// ```
-    pub fn in_order(&self) -> Vec<Listed<'_, T>> {
+    pub fn in_order(&self) -> Vec<ListedRoute<'_, T>> {
         let mut exact: Vec<_> = self.exact.iter().collect();
         exact.sort_unstable_by_key(|(name, _)| *name);
         let mut below: Vec<_> = self.below.iter().collect();
         below.sort_unstable_by_key(|(parent, _)| (Reverse(parent.as_str().len()), *parent));
         let places = exact.into_iter().chain(below).flat_map(|(_, routes)| routes.in_order());
-        places.flat_map(Place::in_order).map(|(target, hidden_by)| Listed { target, hidden_by }).collect()
+        places.flat_map(Place::in_order).map(|(target, hidden_by)| ListedRoute { target, hidden_by }).collect()
     }
 
     #[inline]
@@ -228,7 +228,7 @@ impl<T> ServedHosts for RouteTable<T> {
 /// A route as listed by [`RouteTable::in_order`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
-pub struct Listed<'a, T> {
+pub struct ListedRoute<'a, T> {
     /// The target of the route.
     pub target: &'a T,
     /// The target of an earlier route with the same host and path that gets all requests of this one, if there is such a

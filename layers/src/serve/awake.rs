@@ -100,7 +100,7 @@ impl ServerSettings {
                 Ok(false) => http1::serve(&self.http1, gate, dispatch, &control, state, deadlines).await,
                 Err(_) => {
                     drop(gate);
-                    (Driven::Ended(Ended::Deadline), Vec::new())
+                    (Driven::Ended(Ended::SilenceDeadline), Vec::new())
                 }
             };
             abandoned.armed = false;

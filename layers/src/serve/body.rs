@@ -10,7 +10,7 @@ use http_body::{Body, Frame, SizeHint};
 use pin_project_lite::pin_project;
 use tower::BoxError;
 
-use super::http2::{Verdict, note_polled};
+use super::http2::{Verdict, record_polled};
 use crate::conn::InFlight;
 
 pin_project! {
@@ -35,7 +35,7 @@ pin_project! {
     impl<B> PinnedDrop for InFlightBody<B> {
         fn drop(this: Pin<&mut Self>) {
             if this.until_end {
-                this.in_flight.note_cut_short();
+                this.in_flight.mark_cut_short();
             }
         }
     }
@@ -76,12 +76,12 @@ impl<B: Body<Error: Into<BoxError>>> Body for InFlightBody<B> {
                 this.in_flight.end();
                 // To be polled again after the connection has had its turn.
                 cx.waker().wake_by_ref();
-                note_polled(None, this.in_flight);
+                record_polled(None, this.in_flight);
                 return Poll::Pending;
             }
             Poll::Ready(polled) => polled.map(|frame| frame.map_err(Into::into)),
             Poll::Pending => {
-                return match note_polled(None, this.in_flight) {
+                return match record_polled(None, this.in_flight) {
                     Verdict::GoOn => Poll::Pending,
                     // An error, because hyper then resets the stream even if its request is still being read.
                     Verdict::Stalled => {
@@ -95,8 +95,8 @@ impl<B: Body<Error: Into<BoxError>>> Body for InFlightBody<B> {
             Some(Ok(frame)) => frame.data_ref().map(Buf::remaining),
             _ => None,
         };
-        note_polled(bytes, this.in_flight);
-        this.in_flight.note_piece(bytes.unwrap_or(0));
+        record_polled(bytes, this.in_flight);
+        this.in_flight.record_piece(bytes.unwrap_or(0));
         // This can be the last poll: hyper does not poll a body that reports its end.
         if bytes.is_none() || inner.is_end_stream() {
             this.in_flight.end();

@@ -94,7 +94,7 @@ impl Driver<'_> {
             };
             let mut next = FAREWELL;
             if let Action::LookAgain = action {
-                action = self.look_again(connection.as_mut(), cx);
+                action = self.check_again(connection.as_mut(), cx);
                 next = DOZE;
             }
             if let Action::Drain = action {
@@ -161,7 +161,7 @@ impl Driver<'_> {
     }
 
     /// Polls once more: hyper has to notice the end of the last body before its state is dropped.
-    fn look_again<C: ServerConnection>(&mut self, connection: Pin<&mut C>, cx: &mut Context<'_>) -> Action {
+    fn check_again<C: ServerConnection>(&mut self, connection: Pin<&mut C>, cx: &mut Context<'_>) -> Action {
         let traffic = self.control.traffic();
         let requests = traffic.requests();
         let event = match connection.poll(cx) {

@@ -13,7 +13,7 @@ pub enum Ended {
     /// The response, or the rest of its request, made no progress for too long.
     Stalled,
     /// The client named no served host before the silence deadline.
-    Deadline,
+    SilenceDeadline,
     /// The service returned an error, or [`Control::silence`](crate::conn::Control::silence) was called.
     Silenced,
     /// The service responded, but nothing opened the gate, so the client received nothing. An

@@ -13,7 +13,7 @@ use crate::{
 
 /// How much to read from an HTTP/2 client after the end of its connection, so that no RST overtakes the GOAWAY: one
 /// full read of hyper's plus what a socket can hold. A client that floods sends more, and is not worth the effort.
-const MOST_UNREAD: usize = 256 * 1024;
+const MAX_UNREAD: usize = 256 * 1024;
 
 /// Closes a connection on which no server runs and for which nothing is left to write.
 pub(super) async fn close_asleep<IO: AsyncWrite + IntoRaw + Unpin>(mut io: IO, ended: Ended) -> Ended {
@@ -40,7 +40,7 @@ pub(super) async fn close_awake<IO: IntoRaw>(reclaim: &Reclaim<IO>, control: &Co
         io.reset();
     } else if is_http2 && control.is_open() {
         // An HTTP/2 client reads while it sends, so it sees the end even if not all of its input is read.
-        silence::close_within(io, MOST_UNREAD).await;
+        silence::close_within(io, MAX_UNREAD).await;
     } else {
         silence::close(io).await;
     }

@@ -191,8 +191,8 @@ impl HttpServer {
     /// A request with more is answered with 431, or with silence while the gate is closed. Any number other than 100
     /// costs an allocation per request.
     #[must_use]
-    pub fn max_fields(mut self, count: usize) -> Self {
-        self.settings().set_max_fields(count);
+    pub fn max_headers(mut self, count: usize) -> Self {
+        self.settings().set_max_headers(count);
         self
     }
 
@@ -221,7 +221,7 @@ impl HttpServer {
     /// so that one client's upload does not hold up the requests of another. Programs that call the service on their own
     /// behalf do not need this.
     #[must_use]
-    pub fn trusting(mut self) -> Self {
+    pub fn trust_clients(mut self) -> Self {
         self.settings().limits.trusting = true;
         self
     }

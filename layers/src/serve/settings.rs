@@ -7,7 +7,7 @@ use hyper::server::conn::http1;
 /// The longest request head, in bytes. nginx allows 32 KiB, Envoy 60 KiB.
 const MAX_HEAD: u32 = 64 * 1024;
 /// Maximum number of headers in an HTTP/1 request. hyper, HAProxy and Envoy allow about 100.
-const MAX_FIELDS: usize = 100;
+const MAX_HEADERS: usize = 100;
 /// For HTTP/1, the longest read, and the most bytes that may wait to be written before hyper takes the next piece. It
 /// grows with the maximum head, because a head has to fit in.
 const MAX_BUFFER: usize = 64 * 1024;
@@ -19,7 +19,7 @@ const MAX_STREAMS: u32 = 128;
 pub(super) struct ServerSettings {
     pub(super) http1: http1::Builder,
     /// Whether a maximum number of headers was ever set in `http1`.
-    max_fields_set: bool,
+    max_headers_set: bool,
     pub(super) limits: Limits,
 }
 
@@ -40,7 +40,7 @@ impl ServerSettings {
             extended_connect: false,
             trusting: false,
         };
-        Self { http1, max_fields_set: false, limits }
+        Self { http1, max_headers_set: false, limits }
     }
 
     pub(super) fn set_max_head(&mut self, bytes: u32) {
@@ -48,11 +48,11 @@ impl ServerSettings {
         self.limits.max_head = bytes;
     }
 
-    pub(super) fn set_max_fields(&mut self, count: usize) {
+    pub(super) fn set_max_headers(&mut self, count: usize) {
         // hyper parses the default number of headers on the stack, but only if no maximum was ever set.
-        if count != MAX_FIELDS || self.max_fields_set {
+        if count != MAX_HEADERS || self.max_headers_set {
             self.http1.max_headers(count);
-            self.max_fields_set = true;
+            self.max_headers_set = true;
         }
     }
 }

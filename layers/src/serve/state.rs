@@ -169,7 +169,7 @@ impl ConnState {
             (Unnamed, Event::Opened) => (Serving, GoOn),
             (Unnamed, Event::DrainAsked | Event::Refused) => (DrainingUnnamed, Drain),
             (DrainingUnnamed, Event::Opened) => (Draining, GoOn),
-            (Unheard | Unnamed | DrainingUnnamed, Event::Late) => (Self::Ended, End(Ended::Deadline)),
+            (Unheard | Unnamed | DrainingUnnamed, Event::Late) => (Self::Ended, End(Ended::SilenceDeadline)),
 
             (Serving, Event::Dozed) => (Dozing, LookAgain),
             (Dozing, Event::StillIdle) => (Asleep, Sleep),

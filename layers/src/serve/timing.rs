@@ -15,7 +15,7 @@ pub(super) const DOZE: Duration = Duration::from_millis(20);
 /// How often to check whether a busy connection can sleep.
 const BUSY: Duration = Duration::from_secs(2);
 /// How often bodies are checked within their timeout. A stall is noticed at most a quarter of the timeout late.
-const LOOKS: u32 = 4;
+const CHECKS_PER_TIMEOUT: u32 = 4;
 
 /// Time limits for the phases of a connection.
 #[derive(Debug, Clone, Copy)]
@@ -93,7 +93,7 @@ impl Timing {
             (Phase::Bodies, TimerFor::Nothing | TimerFor::Head { .. }) => {
                 let (now, timeout) = (Instant::now(), self.stall_timeout(traffic));
                 self.watched = TimerFor::Bodies { progress: traffic.progress(), since: now, timeout };
-                Some(now + timeout / LOOKS)
+                Some(now + timeout / CHECKS_PER_TIMEOUT)
             }
             // A response with a shorter timeout than the previous one.
             (Phase::Bodies, TimerFor::Bodies { progress, since, timeout }) => {
@@ -102,7 +102,7 @@ impl Timing {
                     return None;
                 }
                 self.watched = TimerFor::Bodies { progress, since, timeout: shorter };
-                Some(Instant::now() + shorter / LOOKS)
+                Some(Instant::now() + shorter / CHECKS_PER_TIMEOUT)
             }
             (Phase::Idle, _) if self.deadlines.sleeps && !self.watches_idle && state.is_named() => {
                 self.watches_idle = true;
@@ -161,7 +161,7 @@ impl Timing {
         if now.duration_since(since) >= timeout {
             return Due::Now(Event::BodyLate);
         }
-        let next = (since + timeout).min(now + timeout / LOOKS);
+        let next = (since + timeout).min(now + timeout / CHECKS_PER_TIMEOUT);
         Due::At(if state.is_draining() { next.min(now + FAREWELL) } else { next })
     }
 

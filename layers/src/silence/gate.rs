@@ -21,7 +21,7 @@ const MAX_HELD: usize = 16 * 1024;
 
 /// Bytes that an HTTP/1 connection moves per turn. Without turns, a fast backend and a fast client would keep their two
 /// tasks awake, and the runtime checks for new input only after it has polled many tasks.
-const BYTES_A_TURN: usize = 64 * 1024;
+const BYTES_PER_TURN: usize = 64 * 1024;
 
 /// The preface of an HTTP/2 client (RFC 9113, 3.4).
 pub(crate) const H2_PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
@@ -80,13 +80,13 @@ impl<IO> Gate<IO> {
     pub(crate) fn watch(&mut self) {
         self.watched = true;
         if !self.ahead.is_empty() {
-            self.control.traffic().note_read();
+            self.control.traffic().record_read();
         }
     }
 
     /// Pending if other tasks should go first, even tasks whose input the runtime has not seen yet.
     fn poll_turn(&mut self, cx: &mut Context<'_>) -> Poll<()> {
-        if self.moved < BYTES_A_TURN {
+        if self.moved < BYTES_PER_TURN {
             return Poll::Ready(());
         }
         self.moved = 0;
@@ -95,14 +95,14 @@ impl<IO> Gate<IO> {
 
     /// Notes a write. Data that waits for its turn counts as unsent too. Otherwise, with no request in flight, the
     /// connection would look idle.
-    fn note_written(&mut self, written: Poll<io::Result<usize>>) -> Poll<io::Result<usize>> {
+    fn record_written(&mut self, written: Poll<io::Result<usize>>) -> Poll<io::Result<usize>> {
         if let (true, Poll::Ready(Ok(count))) = (self.watched, &written) {
             self.moved += count;
         }
         match written {
-            Poll::Pending => self.control.traffic().note_unsent(),
+            Poll::Pending => self.control.traffic().mark_unsent(),
             Poll::Ready(Ok(1..)) if self.watched || self.control.traffic().is_unsent() => {
-                self.control.traffic().note_progress();
+                self.control.traffic().record_progress();
             }
             Poll::Ready(_) => {}
         }
@@ -164,7 +164,7 @@ impl<IO: AsyncWrite + Unpin> Gate<IO> {
                 Poll::Ready(()) => write_slices!(self.io()?, cx, bufs),
                 Poll::Pending => Poll::Pending,
             };
-            return self.note_written(written);
+            return self.record_written(written);
         }
         let first = bufs.iter().find(|buf| !buf.is_empty()).map_or(&[][..], |buf| buf);
         Poll::Ready(self.hold(first))
@@ -176,8 +176,8 @@ impl<IO: AsyncWrite + Unpin> Gate<IO> {
         }
         let flushed = self.io()?.poll_flush(cx);
         match flushed {
-            Poll::Pending => self.control.traffic().note_unsent(),
-            Poll::Ready(_) => self.control.traffic().note_sent(),
+            Poll::Pending => self.control.traffic().mark_unsent(),
+            Poll::Ready(_) => self.control.traffic().mark_sent(),
         }
         flushed
     }
@@ -205,7 +205,7 @@ impl<IO: AsyncWrite + Unpin> Gate<IO> {
             return Err(io::Error::other("too much was written before a served host was named"));
         }
         self.held.extend_from_slice(bytes);
-        self.control.note_holding();
+        self.control.mark_bytes_held();
         Ok(bytes.len())
     }
 }
@@ -223,7 +223,7 @@ impl<IO: AsyncRead + Unpin> AsyncRead for Gate<IO> {
         let read = self.io()?.poll_read(cx, buf);
         if self.watched && buf.filled().len() > before {
             self.moved += buf.filled().len() - before;
-            self.control.traffic().note_read();
+            self.control.traffic().record_read();
         }
         read
     }

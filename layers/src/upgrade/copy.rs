@@ -11,7 +11,7 @@ use tokio::time::{Instant, sleep_until};
 use super::{closer::Closing, side::Side, watched::Watched};
 
 /// How often to check a tunnel within its timeout.
-const LOOKS: u32 = 4;
+const CHECKS_PER_TIMEOUT: u32 = 4;
 
 /// Copies bytes both ways until the tunnel ends, then drops what the sides keep.
 pub(super) async fn tunnel(client: Side, backend: Side, timeout: Duration, closing: Option<Closing>) {
@@ -28,7 +28,7 @@ pub(super) async fn tunnel(client: Side, backend: Side, timeout: Duration, closi
             None => pending().await,
         }
     };
-    match select(select(copied, pin!(stillness(&moved, timeout))), pin!(closed)).await {
+    match select(select(copied, pin!(stalled(&moved, timeout))), pin!(closed)).await {
         Either::Left((Either::Left((Ok((sent, received)), _)), _)) => tracing::debug!(sent, received, "tunnel ended"),
         Either::Left((Either::Left((Err(error), _)), _)) => tracing::debug!(%error, "tunnel failed"),
         Either::Left((Either::Right(_), _)) => tracing::debug!("tunnel timed out: no byte for too long"),
@@ -37,10 +37,10 @@ pub(super) async fn tunnel(client: Side, backend: Side, timeout: Duration, closi
 }
 
 /// Completes once `moved` has not changed for `timeout`. This way, copying need not read the clock.
-async fn stillness(moved: &AtomicU32, timeout: Duration) {
+async fn stalled(moved: &AtomicU32, timeout: Duration) {
     let (mut seen, mut since) = (moved.load(Ordering::Relaxed), Instant::now());
     while since.elapsed() < timeout {
-        sleep_until((since + timeout).min(Instant::now() + timeout / LOOKS)).await;
+        sleep_until((since + timeout).min(Instant::now() + timeout / CHECKS_PER_TIMEOUT)).await;
         let now = moved.load(Ordering::Relaxed);
         if now != seen {
             (seen, since) = (now, Instant::now());

@@ -24,7 +24,7 @@ pub(crate) struct Outbound {
 impl Outbound {
     /// The upgrade of a request, if an extended CONNECT can express it: a GET without a body and, for a WebSocket, with
     /// a key that the proof can be made for.
-    pub(crate) fn of<B: Body>(request: &Request<B>) -> Option<Self> {
+    pub(crate) fn from_request<B: Body>(request: &Request<B>) -> Option<Self> {
         let protocols = request.headers().get(UPGRADE)?;
         if *request.method() != Method::GET || !request.body().is_end_stream() {
             return None;
@@ -96,7 +96,7 @@ mod tests {
             ("GET", "WebSocket", "", None),
         ] {
             let mut request = request(method, protocols, body);
-            let upgrade = Outbound::of(&request);
+            let upgrade = Outbound::from_request(&request);
             assert_eq!(upgrade.is_some(), expected.is_some(), "{method} {protocols}");
             if let Some(upgrade) = upgrade {
                 upgrade.ask(&mut request);
@@ -110,7 +110,7 @@ mod tests {
     fn the_proof_for_a_websocket_is_computed_from_its_key() {
         let mut request = request("GET", "websocket", "");
         request.headers_mut().insert(SEC_WEBSOCKET_KEY, HeaderValue::from_static(KEY));
-        let upgrade = Outbound::of(&request).unwrap();
+        let upgrade = Outbound::from_request(&request).unwrap();
         upgrade.ask(&mut request);
         assert!(!request.headers().contains_key(SEC_WEBSOCKET_KEY));
         let mut response = Response::builder().header(CONTENT_LENGTH, "0").body(()).unwrap();
@@ -127,7 +127,7 @@ mod tests {
         request.headers_mut().insert(CONNECTION, HeaderValue::from_static("upgrade"));
         request.headers_mut().insert(SEC_WEBSOCKET_KEY, HeaderValue::from_static(KEY));
         let before = request.headers().clone();
-        let upgrade = Outbound::of(&request).unwrap();
+        let upgrade = Outbound::from_request(&request).unwrap();
         upgrade.ask(&mut request);
         request.headers_mut().remove(UPGRADE);
         request.headers_mut().remove(CONNECTION);

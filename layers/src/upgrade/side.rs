@@ -73,9 +73,9 @@ impl Side {
 impl Kept {
     /// Notes that a piece has moved. For a client's stream, this is progress of its connection, whose other streams
     /// share one stall timeout.
-    pub(super) fn note_progress(&self) {
+    pub(super) fn record_progress(&self) {
         if let Self::Stream(_, Some(open)) = self {
-            open.note_progress();
+            open.record_progress();
         }
     }
 }

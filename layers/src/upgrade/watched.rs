@@ -26,14 +26,14 @@ impl<'a> Watched<'a> {
     fn on_write(&mut self, cx: &mut Context<'_>, bufs: &[IoSlice<'_>]) -> Poll<io::Result<usize>> {
         let polled = write_slices!(Pin::new(&mut self.io), cx, bufs);
         // Writes count as much as reads: a slow reader is not idle.
-        self.note(&polled);
+        self.record(&polled);
         polled
     }
 
-    fn note<T>(&self, polled: &Poll<T>) {
+    fn record<T>(&self, polled: &Poll<T>) {
         if polled.is_ready() {
             self.moved.fetch_add(1, Ordering::Relaxed);
-            self.kept.note_progress();
+            self.kept.record_progress();
         }
     }
 }
@@ -42,7 +42,7 @@ impl AsyncRead for Watched<'_> {
     fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         let before = buf.filled().len();
         let polled = Pin::new(&mut self.io).poll_read(cx, buf);
-        self.note(&polled);
+        self.record(&polled);
         // hyper reports a RST_STREAM with CANCEL as an ordinary end of the stream. Its writing half knows about the
         // reset, and fails to flush. An HTTP/1.1 connection has nothing to flush here.
         if matches!(polled, Poll::Ready(Ok(())))

@@ -6,7 +6,7 @@ use http::{HeaderMap, Request, Response, StatusCode};
 use http_body::Frame;
 use http_body_util::{BodyExt, StreamBody};
 use pmesh_layers::{
-    balance::{Balance, Classify, Endpoint, Failed, Failure, Rotation},
+    balance::{Balance, Classify, Endpoint, EndpointError, Failure, Rotation},
     body::RequestBody,
     body_limit::BodyLimitLayer,
     respond::status,
@@ -76,7 +76,7 @@ where
             let body = response.into_body().collect().await.unwrap().to_bytes();
             Ok((status, String::from_utf8(body.to_vec()).unwrap()))
         }
-        Err(error) => Err(error.downcast_ref::<Failed>().unwrap().endpoint().to_owned()),
+        Err(error) => Err(error.downcast_ref::<EndpointError>().unwrap().endpoint().to_owned()),
     }
 }
 
@@ -144,7 +144,7 @@ async fn errors_of_the_client_do_not_count_against_the_endpoint() {
                 }
                 let request = Request::builder().method(method).body(body()).unwrap();
                 let error = balance.oneshot(request).await.unwrap_err();
-                let failed = error.downcast_ref::<Failed>().unwrap();
+                let failed = error.downcast_ref::<EndpointError>().unwrap();
                 assert!(!failed.is_endpoint_failure() && failed.attempts() == 1, "{method} {classified} {error:?}");
                 assert!(endpoint.health().state().last_failure.is_none() && endpoint.stats().failures() == 0);
                 assert!(matches!(status(&*error).as_u16(), 400 | 413), "{error:?}");
@@ -189,5 +189,5 @@ async fn a_classifier_of_responses_does_not_change_how_pool_errors_count() {
     let balance = Balance::new([("a", pool.clone()), ("b", pool)]).classify(Unavailable);
     let request = Request::post("/").body(String::from("body")).unwrap();
     let error = balance.oneshot(request).await.unwrap_err();
-    assert_eq!(error.downcast_ref::<Failed>().unwrap().attempts(), 2);
+    assert_eq!(error.downcast_ref::<EndpointError>().unwrap().attempts(), 2);
 }

@@ -85,17 +85,17 @@ async fn a_request_that_has_already_arrived_is_served() {
 #[tokio::test(start_paused = true)]
 async fn only_idle_connections_count_as_waiting() {
     let (mut client, release) = connect_to_waiting(Protocol::Http1);
-    assert_eq!(client.control.waiting_for(), None, "the gate is closed");
+    assert_eq!(client.control.idle_for(), None, "the gate is closed");
     client.send(get("a.example", "/")).await;
     client.expect_nothing_for(Duration::from_secs(1)).await;
-    assert_eq!(client.control.waiting_for(), None, "in flight");
+    assert_eq!(client.control.idle_for(), None, "in flight");
     release.notify_one();
     client.read_until("released").await;
     client.expect_nothing_for(Duration::from_secs(2)).await;
-    assert_eq!(client.control.waiting_for(), Some(Duration::from_secs(2)));
+    assert_eq!(client.control.idle_for(), Some(Duration::from_secs(2)));
     client.send("GET / HT").await;
     client.expect_nothing_for(Duration::from_secs(1)).await;
-    assert_eq!(client.control.waiting_for(), None, "a head has begun");
+    assert_eq!(client.control.idle_for(), None, "a head has begun");
 }
 
 #[tokio::test(start_paused = true)]

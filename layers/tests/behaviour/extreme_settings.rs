@@ -56,7 +56,7 @@ async fn http2_timeouts_can_be_the_maximum_duration() {
 #[tokio::test]
 async fn the_last_call_of_max_fields_wins() {
     let (near, mut client) = duplex(4096);
-    let server = HttpServer::new().max_fields(2).max_fields(100);
+    let server = HttpServer::new().max_headers(2).max_headers(100);
     let serving = tokio::spawn(server.serve(near, ConnInfo::plain(PEER.into()), Protocol::Http1, gated(echo())));
     client.write_all(b"GET / HTTP/1.1\r\nHost: a.example\r\nA: 1\r\nB: 2\r\n\r\n").await.unwrap();
     let mut answer = [0; 1024];

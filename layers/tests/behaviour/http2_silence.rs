@@ -32,7 +32,7 @@ async fn requests_without_a_served_host_close_the_connection_without_a_byte() {
             client.send([http2::hello(), request].concat()).await;
             assert_eq!(client.read_to_end().await, b"", "{name}");
             let ended = client.leave().await;
-            assert!(matches!(ended, Ended::Silenced | Ended::Failed(_) | Ended::Deadline), "{name}: {ended:?}");
+            assert!(matches!(ended, Ended::Silenced | Ended::Failed(_) | Ended::SilenceDeadline), "{name}: {ended:?}");
         }
     }
 }

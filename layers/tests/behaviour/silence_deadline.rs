@@ -32,7 +32,7 @@ async fn stalled_clients_are_closed_at_the_deadline_without_a_byte() {
             assert_eq!(client.read_to_end().await, b"", "{name}, {protocol:?}");
             assert_eq!(seconds(client.started.elapsed()), seconds(DEADLINE), "{name}, {protocol:?}");
             let ended = client.leave().await;
-            assert!(matches!(ended, Ended::Deadline), "{name}, {protocol:?}: {ended:?}");
+            assert!(matches!(ended, Ended::SilenceDeadline), "{name}, {protocol:?}: {ended:?}");
         }
     }
 }

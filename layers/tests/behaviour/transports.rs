@@ -85,7 +85,7 @@ async fn a_response_behind_a_closed_gate_is_never_sent() {
         let ended = ended.await.unwrap();
         match connection {
             "close" => assert!(matches!(ended, Ended::Withheld), "{ended:?}"),
-            _ => assert!(matches!(ended, Ended::Deadline), "{ended:?}"),
+            _ => assert!(matches!(ended, Ended::SilenceDeadline), "{ended:?}"),
         }
     }
 }

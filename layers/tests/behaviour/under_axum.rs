@@ -48,7 +48,7 @@ async fn serve() -> SocketAddr {
         .layer(ViaLayer::new("test").unwrap())
         .layer(TunnelLayer::new())
         .layer(BodyLimitLayer::new(Some(4)));
-    let client = async |request: Request| ClientAddr::of(request.extensions()).unwrap().to_string();
+    let client = async |request: Request| ClientAddr::from_extensions(request.extensions()).unwrap().to_string();
     let app = Router::new().route("/", get(client)).route("/body", post(async |body: String| body)).layer(layers);
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();

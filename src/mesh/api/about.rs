@@ -49,8 +49,8 @@ impl About {
             version: env!("CARGO_PKG_VERSION").to_owned(),
             uptime: self.started.elapsed().as_secs(),
             time: seconds(SystemTime::now()),
-            serves: self.serves.load().iter().map(Route::of).collect(),
-            listeners: self.listeners.load().iter().map(ListenerReport::of).collect(),
+            serves: self.serves.load().iter().map(Route::from_served).collect(),
+            listeners: self.listeners.load().iter().map(ListenerReport::new).collect(),
         }
     }
 
@@ -75,9 +75,9 @@ impl About {
                 .to_owned(),
                 rtt: health.rtt().map(|rtt| u64::try_from(rtt.as_micros()).unwrap_or(u64::MAX)),
                 failures: health.failures(),
-                last_seen: health.answered().map(seconds),
+                last_seen: health.last_response().map(seconds),
                 clock_ahead: health.clock_ahead(),
-                serves: table.serves(peer.name.as_str()).map(|serves| serves.iter().map(Route::of).collect()),
+                serves: table.serves(peer.name.as_str()).map(|serves| serves.iter().map(Route::from_served).collect()),
             }
         });
         PeersReport { peers: peers.collect() }
@@ -90,14 +90,14 @@ impl About {
         };
         let (connected, since, error) = match &*registry.status() {
             RegistryStatus::Connected { since } => (true, *since, None),
-            RegistryStatus::Away { since, error } => (false, *since, error.clone()),
+            RegistryStatus::Disconnected { since, error } => (false, *since, error.clone()),
         };
         RegistryReport {
             servers: Some(servers.to_string()),
             connected,
             since: Some(seconds(since)),
             error,
-            unbelieved: registry.unbelieved(),
+            unbelieved: registry.rejected(),
         }
     }
 

@@ -36,7 +36,7 @@ pub struct Route {
 
 impl Route {
     /// The JSON form of `served`.
-    pub fn of(served: &Served) -> Self {
+    pub fn from_served(served: &Served) -> Self {
         Self { host: served.host.to_string(), prefix: served.prefix.to_string() }
     }
 
@@ -57,7 +57,7 @@ pub struct ListenerReport {
 
 impl ListenerReport {
     /// The JSON form of a listener at an address.
-    pub fn of((listener, address): &(Listener, SocketAddr)) -> Self {
+    pub fn new((listener, address): &(Listener, SocketAddr)) -> Self {
         Self { name: listener.name().to_owned(), address: address.to_string() }
     }
 }

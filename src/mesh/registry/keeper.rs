@@ -12,29 +12,29 @@ use async_nats::jetstream::kv::{Entry, Operation};
 use tokio::{sync::watch, time::Instant};
 use tower::BoxError;
 
-use super::{RegistryOptions, RegistryView, complaints::Complaints, roster::Heard, roster::Roster, status::Standing};
+use super::{RegistryOptions, RegistryView, roster::Roster, roster::Update, status::StatusLog, warnings::Warnings};
 use crate::mesh::{Announcement, Instance, Peers};
 
 /// Everything that this node knows from the registry, connected or not.
 pub(super) struct Keeper {
     pub(super) options: RegistryOptions,
     pub(super) own: watch::Receiver<Option<Announcement>>,
-    pub(super) standing: Standing,
+    pub(super) status_log: StatusLog,
     pub(super) roster: Roster,
     peers: Arc<Peers>,
-    complaints: Complaints,
-    unbelieved: Arc<AtomicU64>,
+    warnings: Warnings,
+    rejected: Arc<AtomicU64>,
 }
 
 impl Keeper {
     pub(super) fn new(options: RegistryOptions, own: watch::Receiver<Option<Announcement>>, peers: Arc<Peers>) -> Self {
-        let RegistryView { status, unbelieved } = options.view.clone();
-        let (standing, roster) = (Standing::new(status), Roster::new(options.timing.lifetime));
-        Self { options, own, standing, roster, peers, complaints: Complaints::default(), unbelieved }
+        let RegistryView { status, rejected } = options.view.clone();
+        let (status_log, roster) = (StatusLog::new(status), Roster::new(options.timing.lifetime));
+        Self { options, own, status_log, roster, peers, warnings: Warnings::default(), rejected }
     }
 
-    pub(super) fn away(&self, error: &str) {
-        self.standing.away(error, &self.options.servers, self.roster.len());
+    pub(super) fn disconnected(&self, error: &str) {
+        self.status_log.disconnected(error, &self.options.servers, self.roster.len());
     }
 
     /// The key and the value of this node's entry, as of now.
@@ -49,7 +49,7 @@ impl Keeper {
     }
 
     /// Handles an entry. `is_live` is false if the entry may be older than the connection.
-    pub(super) fn hear(&mut self, entry: &Entry, is_live: bool) {
+    pub(super) fn handle(&mut self, entry: &Entry, is_live: bool) {
         let key = entry.key.as_str();
         let is_own = key == self.options.node.as_str();
         if entry.operation != Operation::Put {
@@ -62,38 +62,38 @@ impl Keeper {
         let (announcement, time) = match self.options.seal.open(key, &entry.value) {
             Ok(opened) => opened,
             Err(error) => {
-                self.unbelieved.fetch_add(1, Ordering::Relaxed);
-                self.complaints.unbelieved(key, error);
+                self.rejected.fetch_add(1, Ordering::Relaxed);
+                self.warnings.rejected(key, error);
                 return;
             }
         };
-        self.complaints.believed(key);
+        self.warnings.accepted(key);
         if is_own {
             // An entry that is older than the connection may be left over from a previous run that was killed.
             if is_live && self.instance() != Some(announcement.instance) {
-                self.complaints.double(&announcement, Instant::now());
+                self.warnings.duplicate_name(&announcement, Instant::now());
             }
             return;
         }
         let (node, instance) = (announcement.node.clone(), announcement.instance);
         let is_new = !self.roster.contains(&node);
         let (address, routes) = (announcement.address.clone(), announcement.serves.len());
-        let heard = Instant::now();
-        match self.roster.hear(announcement, heard) {
-            Heard::News => self.publish(),
-            Heard::Same => {}
-            Heard::Taken(by) => return self.complaints.taken(&node, instance, [&address, &by], heard),
+        let received_at = Instant::now();
+        match self.roster.handle(announcement, received_at) {
+            Update::Changed => self.publish(),
+            Update::Unchanged => {}
+            Update::NameTaken(by) => return self.warnings.name_taken(&node, instance, [&address, &by], received_at),
         }
         let now = SystemTime::now();
         if is_live {
-            self.complaints.clock(&node, time, now, self.options.clock_window);
+            self.warnings.clock(&node, time, now, self.options.clock_window);
         }
         // Logged only after `publish`, so that requests can find the node once this line appears.
         if is_new {
             tracing::info!(%address, routes, "node {key} found in the registry");
         }
         if is_live && let Some(peer) = self.peers.load().get(key) {
-            peer.health.said_time(time, now);
+            peer.health.record_clock(time, now);
         }
     }
 

@@ -1,11 +1,11 @@
 //! The registry, where nodes find each other: a key-value bucket in NATS.
 
-mod complaints;
 mod keeper;
 mod options;
 mod roster;
 mod session;
 mod status;
+mod warnings;
 
 use std::{io, sync::Arc, thread, time::Duration};
 
@@ -96,7 +96,7 @@ async fn run(mut keeper: Keeper, mut stop: watch::Receiver<bool>) {
                 error
             }
         };
-        keeper.away(&error);
+        keeper.disconnected(&error);
         tokio::select! {
             // An error means that the sender is gone, which is treated as shutdown.
             _ = stop.wait_for(|stop| *stop) => return,

@@ -22,7 +22,7 @@ use crate::{
 #[derive(Debug)]
 pub(super) struct Roster {
     lifetime: Duration,
-    heard: BTreeMap<NodeName, Known>,
+    entries: BTreeMap<NodeName, Known>,
 }
 
 #[derive(Debug)]
@@ -43,52 +43,52 @@ struct Other {
 
 /// The effect of an announcement.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Heard {
+pub(super) enum Update {
     /// Something is new.
-    News,
+    Changed,
     /// Nothing is new.
-    Same,
+    Unchanged,
     /// It is ignored: the name belongs to another node, at this address.
-    Taken(HostPort),
+    NameTaken(HostPort),
 }
 
 impl Roster {
     pub(super) fn new(lifetime: Duration) -> Self {
-        Self { lifetime, heard: BTreeMap::new() }
+        Self { lifetime, entries: BTreeMap::new() }
     }
 
     /// Handles an announcement.
-    pub(super) fn hear(&mut self, announcement: Announcement, now: Instant) -> Heard {
+    pub(super) fn handle(&mut self, announcement: Announcement, now: Instant) -> Update {
         let until = now + self.lifetime;
-        match self.heard.entry(announcement.node.clone()) {
-            Entry::Occupied(mut known) => known.get_mut().hear(announcement, now, until),
+        match self.entries.entry(announcement.node.clone()) {
+            Entry::Occupied(mut known) => known.get_mut().handle(announcement, now, until),
             Entry::Vacant(free) => {
                 free.insert(Known { announcement: Arc::new(announcement), until, others: Vec::new() });
-                Heard::News
+                Update::Changed
             }
         }
     }
 
     pub(super) fn contains(&self, node: &NodeName) -> bool {
-        self.heard.contains_key(node)
+        self.entries.contains_key(node)
     }
 
     /// Handles the removal of a node's entry. Returns whether the node has left. If two nodes use the same name, either
     /// of them could have removed the entry, so the node stays.
     pub(super) fn remove(&mut self, node: &str, now: Instant) -> bool {
         let is_contested = |known: &Known| known.others.iter().any(|other| other.has_lost && other.until > now);
-        if self.heard.get(node).is_some_and(is_contested) {
+        if self.entries.get(node).is_some_and(is_contested) {
             return false;
         }
-        self.heard.remove(node).is_some()
+        self.entries.remove(node).is_some()
     }
 
     /// Drops expired announcements, and returns their nodes.
     pub(super) fn expire(&mut self, now: Instant) -> Vec<NodeName> {
-        let old = self.heard.iter().filter(|(_, known)| known.until <= now);
+        let old = self.entries.iter().filter(|(_, known)| known.until <= now);
         let old: Vec<_> = old.map(|(node, _)| node.clone()).collect();
         for node in &old {
-            self.heard.remove(node);
+            self.entries.remove(node);
         }
         old
     }
@@ -96,30 +96,30 @@ impl Roster {
     /// Restarts all lifetimes: while the registry was unavailable, no node could announce anything.
     pub(super) fn renew(&mut self, now: Instant) {
         let until = now + self.lifetime;
-        for known in self.heard.values_mut() {
+        for known in self.entries.values_mut() {
             known.until = until;
             known.others.iter_mut().for_each(|other| other.until = until);
         }
     }
 
     pub(super) fn len(&self) -> usize {
-        self.heard.len()
+        self.entries.len()
     }
 
     pub(super) fn announced(&self) -> BTreeMap<NodeName, Arc<Announcement>> {
-        self.heard.iter().map(|(node, known)| (node.clone(), Arc::clone(&known.announcement))).collect()
+        self.entries.iter().map(|(node, known)| (node.clone(), Arc::clone(&known.announcement))).collect()
     }
 }
 
 impl Known {
-    fn hear(&mut self, announcement: Announcement, now: Instant, until: Instant) -> Heard {
+    fn handle(&mut self, announcement: Announcement, now: Instant, until: Instant) -> Update {
         self.others.retain(|other| other.until > now);
         let instance = announcement.instance;
         if instance != self.announcement.instance {
             match self.others.iter_mut().find(|other| other.instance == instance) {
                 Some(other) if other.has_lost => {
                     other.until = until;
-                    return Heard::Taken(self.announcement.address.clone());
+                    return Update::NameTaken(self.announcement.address.clone());
                 }
                 Some(_) => {
                     self.others.retain(|other| other.instance != instance);
@@ -131,10 +131,10 @@ impl Known {
         }
         self.until = until;
         if *self.announcement == announcement {
-            return Heard::Same;
+            return Update::Unchanged;
         }
         self.announcement = Arc::new(announcement);
-        Heard::News
+        Update::Changed
     }
 
     /// The run that has had the name so far.
@@ -162,10 +162,10 @@ mod tests {
     #[test]
     fn a_repeated_announcement_stays_valid_and_is_not_news() {
         let (mut roster, start, one) = (Roster::new(3 * SECOND), Instant::now(), announcement("a"));
-        assert_eq!(roster.hear(one.clone(), start), Heard::News);
-        assert_eq!(roster.hear(one.clone(), start + 2 * SECOND), Heard::Same);
+        assert_eq!(roster.handle(one.clone(), start), Update::Changed);
+        assert_eq!(roster.handle(one.clone(), start + 2 * SECOND), Update::Unchanged);
         assert!(roster.expire(start + 4 * SECOND).is_empty());
-        assert_eq!(roster.hear(announcement("a"), start + 4 * SECOND), Heard::News, "another run of the program");
+        assert_eq!(roster.handle(announcement("a"), start + 4 * SECOND), Update::Changed, "another run of the program");
         assert_eq!(roster.expire(start + 7 * SECOND), [one.node]);
         assert_eq!(roster.len(), 0);
     }
@@ -174,33 +174,33 @@ mod tests {
     fn a_name_stays_with_its_first_node() {
         let (mut roster, start) = (Roster::new(3 * SECOND), Instant::now());
         let [first, second, third] = [(); 3].map(|()| announcement("a"));
-        let taken = Heard::Taken(first.address.clone());
+        let taken = Update::NameTaken(first.address.clone());
         for one in [&first, &second, &third, &first] {
-            assert_eq!(roster.hear(one.clone(), start), Heard::News);
+            assert_eq!(roster.handle(one.clone(), start), Update::Changed);
         }
         for seconds in 0..10 {
             let now = start + seconds * SECOND;
-            assert_eq!(roster.hear(second.clone(), now), taken);
-            assert_eq!(roster.hear(third.clone(), now), taken);
-            assert_eq!(roster.hear(first.clone(), now), Heard::Same);
+            assert_eq!(roster.handle(second.clone(), now), taken);
+            assert_eq!(roster.handle(third.clone(), now), taken);
+            assert_eq!(roster.handle(first.clone(), now), Update::Unchanged);
             // One of the others removes the entry on shutdown.
             assert!(!roster.remove("a", now) && roster.expire(now).is_empty());
         }
         // A restart of the first is not another node.
         let restarted = announcement("a");
         let now = start + 10 * SECOND;
-        assert_eq!(roster.hear(restarted.clone(), now), Heard::News);
-        assert_eq!(roster.hear(second.clone(), now), taken);
+        assert_eq!(roster.handle(restarted.clone(), now), Update::Changed);
+        assert_eq!(roster.handle(second.clone(), now), taken);
         assert_eq!(roster.expire(now + 3 * SECOND), [restarted.node]);
-        assert_eq!(roster.hear(second, now + 3 * SECOND), Heard::News);
+        assert_eq!(roster.handle(second, now + 3 * SECOND), Update::Changed);
         assert!(roster.remove("a", now + 3 * SECOND));
     }
 
     #[test]
     fn lifetimes_restart_when_the_registry_is_back() {
         let (mut roster, start) = (Roster::new(3 * SECOND), Instant::now());
-        roster.hear(announcement("a"), start);
-        roster.hear(announcement("b"), start);
+        roster.handle(announcement("a"), start);
+        roster.handle(announcement("b"), start);
         roster.renew(start + 100 * SECOND);
         assert!(roster.expire(start + 102 * SECOND).is_empty());
         assert!(roster.remove("a", start) && !roster.remove("a", start));

@@ -60,7 +60,7 @@ impl Keeper {
             Ok(session) => session,
             Err(error) => return End::NotReached(with_causes(&*error)),
         };
-        self.standing.connected(&self.options.servers);
+        self.status_log.connected(&self.options.servers);
         self.roster.renew(Instant::now());
         let end = tokio::select! {
             _ = stop.wait_for(|stop| *stop) => End::Stopped,
@@ -103,7 +103,7 @@ impl Keeper {
         loop {
             tokio::select! {
                 entry = session.watch.next() => match entry {
-                    Some(Ok(entry)) => self.hear(&entry, entry.revision > session.before),
+                    Some(Ok(entry)) => self.handle(&entry, entry.revision > session.before),
                     Some(Err(error)) => return error.into(),
                     None => return "NATS stopped sending changes".into(),
                 },

@@ -17,7 +17,7 @@ use crate::settings::RegistryServers;
 #[derive(Debug, Clone, Default)]
 pub struct RegistryView {
     pub(super) status: Arc<ArcSwap<RegistryStatus>>,
-    pub(super) unbelieved: Arc<AtomicU64>,
+    pub(super) rejected: Arc<AtomicU64>,
 }
 
 impl RegistryView {
@@ -27,8 +27,8 @@ impl RegistryView {
     }
 
     /// How many entries were ignored so far. A renewed entry counts again.
-    pub fn unbelieved(&self) -> u64 {
-        self.unbelieved.load(Ordering::Relaxed)
+    pub fn rejected(&self) -> u64 {
+        self.rejected.load(Ordering::Relaxed)
     }
 }
 
@@ -41,7 +41,7 @@ pub enum RegistryStatus {
         since: SystemTime,
     },
     /// It is not connected; pmesh keeps retrying.
-    Away {
+    Disconnected {
         /// When the connection was lost, or when the program started.
         since: SystemTime,
         /// The last error; `None` before the first attempt has ended.
@@ -51,7 +51,7 @@ pub enum RegistryStatus {
 
 impl Default for RegistryStatus {
     fn default() -> Self {
-        Self::Away { since: SystemTime::now(), error: None }
+        Self::Disconnected { since: SystemTime::now(), error: None }
     }
 }
 
@@ -64,9 +64,9 @@ impl RegistryStatus {
 
 /// Keeps the status, and logs only its changes.
 #[derive(Debug)]
-pub(super) struct Standing(Arc<ArcSwap<RegistryStatus>>);
+pub(super) struct StatusLog(Arc<ArcSwap<RegistryStatus>>);
 
-impl Standing {
+impl StatusLog {
     pub(super) fn new(status: Arc<ArcSwap<RegistryStatus>>) -> Self {
         Self(status)
     }
@@ -76,13 +76,13 @@ impl Standing {
         tracing::info!(%servers, "connected to the node registry");
     }
 
-    pub(super) fn away(&self, error: &str, servers: &RegistryServers, known: usize) {
-        let (since, is_news) = match &**self.0.load() {
+    pub(super) fn disconnected(&self, error: &str, servers: &RegistryServers, known: usize) {
+        let (since, is_change) = match &**self.0.load() {
             RegistryStatus::Connected { .. } => (SystemTime::now(), true),
-            RegistryStatus::Away { since, error } => (*since, error.is_none()),
+            RegistryStatus::Disconnected { since, error } => (*since, error.is_none()),
         };
-        self.0.store(Arc::new(RegistryStatus::Away { since, error: Some(error.to_owned()) }));
-        if is_news {
+        self.0.store(Arc::new(RegistryStatus::Disconnected { since, error: Some(error.to_owned()) }));
+        if is_change {
             tracing::warn!(
                 %servers, known, error,
                 "the node registry is unavailable; the known nodes stay in use, and connecting is retried"

@@ -50,7 +50,7 @@ impl<S: Stack> WorkerListener<S> {
                 // The stack has already counted it.
                 Ended::Silenced => {}
                 _ if control.was_crowded_out() => turned_away("crowded_out"),
-                Ended::Deadline => turned_away("deadline"),
+                Ended::SilenceDeadline => turned_away("deadline"),
                 // No request reached the stack, so it has not counted anything.
                 Ended::Failed(_) | Ended::Finished | Ended::Flooded | Ended::Withheld if !control.is_open() => {
                     turned_away("no_request");
@@ -142,7 +142,7 @@ impl<S: Stack> WorkerListener<S> {
                 let mut serving = tokio::spawn(served);
                 let ended = tokio::select! {
                     ended = &mut serving => ended.ok(),
-                    () = term.over() => {
+                    () = term.ended() => {
                         control.drain();
                         let grace = worker.process.current().settings.shutdown_timeout;
                         let ended = timeout(grace, &mut serving).await;
@@ -155,7 +155,7 @@ impl<S: Stack> WorkerListener<S> {
             Err(rejected) => {
                 if let NodeRejected::Clock { ahead_by } = rejected.reason {
                     let window = worker.process.current().settings.mesh.clock_window;
-                    worker.process.clocks.tell(peer.ip().to_canonical(), ahead_by, window);
+                    worker.process.clocks.warn(peer.ip().to_canonical(), ahead_by, window);
                 }
                 let reason = reason(stranger.as_deref(), rejected.reason.reason());
                 self.turned_away(peer, reason, None, Some(&rejected.reason));

@@ -45,7 +45,7 @@ impl<S: Clone> NewStacks<S> {
         let mut built: Vec<(&Arc<RouteTable<usize>>, S)> = Vec::new();
         let mut by_listener = BTreeMap::new();
         for listener in generation.settings.all_listeners() {
-            let Some(table) = generation.routes.tables().of(&listener) else { continue };
+            let Some(table) = generation.routes.tables().for_listener(&listener) else { continue };
             let stack = match built.iter().find(|(other, _)| Arc::ptr_eq(table, other)) {
                 Some((_, stack)) => stack.clone(),
                 None => {

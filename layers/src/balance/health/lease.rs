@@ -1,4 +1,4 @@
-use super::{Asks, Fault, Health, Mark};
+use super::{Fault, Health, Mark, TestTrigger};
 use crate::balance::Unreachable;
 
 /// The exclusive right to test whether an endpoint has recovered, given up on drop.
@@ -26,14 +26,14 @@ impl Health {
     ///
     /// If the endpoint could not be reached, a background task connects to it. Otherwise the caller gets a lease, and its
     /// request is the test.
-    pub(in crate::balance) fn find_out(&self, asks: Asks) -> Option<Lease> {
-        let (number, reconnect) = self.lease(asks)?;
+    pub(in crate::balance) fn start_test(&self, trigger: TestTrigger) -> Option<Lease> {
+        let (number, reconnect) = self.lease(trigger)?;
         let lease = Lease::new(self.clone(), number);
         let Some(reconnect) = reconnect else { return Some(lease) };
-        let finds_out = FindsOut(lease);
+        let test = BackgroundTest(lease);
         reconnect.start(move |outcome, unreachable| match outcome {
-            Ok(()) => finds_out.succeeded(),
-            Err(error) => finds_out.failed(Fault::Error(&*error), unreachable),
+            Ok(()) => test.succeeded(),
+            Err(error) => test.failed(Fault::Error(&*error), unreachable),
         });
         None
     }
@@ -58,9 +58,9 @@ impl Drop for Lease {
 
 /// The lease of a background connection. If it is dropped without an outcome, there is nothing left to connect with:
 /// the runtime has shut down, or the pool has been dropped.
-struct FindsOut(Lease);
+struct BackgroundTest(Lease);
 
-impl FindsOut {
+impl BackgroundTest {
     fn succeeded(&self) {
         self.0.health.succeeded(self.0.began);
     }
@@ -70,7 +70,7 @@ impl FindsOut {
     }
 }
 
-impl Drop for FindsOut {
+impl Drop for BackgroundTest {
     fn drop(&mut self) {
         // Does nothing after an outcome, because the lease is no longer the current one.
         self.0.health.forget_reconnect(self.0.number);

@@ -22,9 +22,9 @@ use std::{
 use tokio::time::Instant;
 
 pub use self::report::{HealthChange, HealthState, LastFailure, Outage};
-pub(super) use self::{fault::Fault, lease::Lease, mark::Mark, outage::Asks};
+pub(super) use self::{fault::Fault, lease::Lease, mark::Mark, outage::TestTrigger};
 use self::{
-    outage::{Known, millis, pause},
+    outage::{Known, backoff, millis},
     reconnect::Reconnect,
 };
 use super::Unreachable;
@@ -54,7 +54,7 @@ use super::Unreachable;
 /// # async fn main() -> Result<(), tower::BoxError> {
 /// let log = Arc::new(Mutex::new(Vec::new()));
 /// let lines = Arc::clone(&log);
-/// let health = Health::observed(move |change, _| match change {
+/// let health = Health::with_observer(move |change, _| match change {
 ///     HealthChange::Failed { error, .. } => lines.lock().unwrap().push(format!("a failed: {error}")),
 ///     HealthChange::Recovered { failures, .. } => lines.lock().unwrap().push(format!("a is back after {failures}")),
 ///     _ => {}
@@ -83,7 +83,7 @@ struct Shared {
     since: Instant,
     /// A [`Mark`]. With `quiet_until`, a copy of the state under the lock that requests read without locking.
     mark: AtomicU64,
-    /// When the next lease can be given out, for each of [`Asks`].
+    /// When the next lease can be given out, for each of [`TestTrigger`].
     quiet_until: [AtomicU64; 3],
     known: Mutex<Known>,
     /// Keeps nodes that saw the endpoint fail at the same time from returning to it at the same time.
@@ -104,7 +104,7 @@ impl Health {
     /// The observer is called once for each change, in order, on the thread that noticed it, so it should return
     /// quickly. It can read the [`state`](Self::state). On a failure, it gets the error of the endpoint's service or of
     /// the attempt to reconnect. If a response broke off, there is no error.
-    pub fn observed(observer: impl FnMut(&HealthChange, Option<&(dyn Error + 'static)>) + Send + 'static) -> Self {
+    pub fn with_observer(observer: impl FnMut(&HealthChange, Option<&(dyn Error + 'static)>) + Send + 'static) -> Self {
         Self::with(Some(Mutex::new(Box::new(observer))))
     }
 
@@ -134,13 +134,13 @@ impl Health {
 
     /// If a failed endpoint is due for a test, returns the number of a new lease, and how to reconnect if the endpoint
     /// could not be reached.
-    fn lease(&self, asks: Asks) -> Option<(u64, Option<Reconnect>)> {
+    fn lease(&self, trigger: TestTrigger) -> Option<(u64, Option<Reconnect>)> {
         let now = self.now();
-        if now < self.0.quiet_until[asks as usize].load(Ordering::Relaxed) {
+        if now < self.0.quiet_until[trigger as usize].load(Ordering::Relaxed) {
             return None;
         }
         let mut known = self.lock();
-        let number = known.lease(asks, now)?;
+        let number = known.lease(trigger, now)?;
         self.publish_times(&known, now);
         Some((number, known.reconnect()))
     }
@@ -166,7 +166,7 @@ impl Health {
         drop(known);
         // It may hold connections, which must not be closed under the lock.
         drop(reconnect);
-        tell(observer, None, || HealthChange::Recovered { down_for, failures });
+        notify(observer, None, || HealthChange::Recovered { down_for, failures });
         well
     }
 
@@ -183,16 +183,16 @@ impl Health {
         }
         let failed = mark.after_failure(unreachable.as_ref().is_some_and(Unreachable::is_timeout));
         let (failures, error) = (failed.failures(), Arc::<str>::from(fault.text()));
-        let pause = pause(failures, &self.0.jitter);
+        let backoff = backoff(failures, &self.0.jitter);
         let reconnect = unreachable.and_then(Reconnect::new);
-        let old = known.fail(now, Arc::clone(&error), pause, reconnect);
+        let old = known.fail(now, Arc::clone(&error), backoff, reconnect);
         self.publish(failed);
         self.publish_times(&known, now);
         drop(known);
         drop(old);
-        tell(observer, fault.error(), || match failures {
-            1 => HealthChange::Failed { error, pause },
-            _ => HealthChange::FailedAgain { error, pause, failures },
+        notify(observer, fault.error(), || match failures {
+            1 => HealthChange::Failed { error, backoff },
+            _ => HealthChange::FailedAgain { error, backoff, failures },
         });
     }
 
@@ -208,7 +208,7 @@ impl Health {
         let mut known = self.lock();
         if known.give_up(lease) {
             let now = self.now();
-            known.postpone(now, |postponed| pause(self.mark().failures().saturating_add(postponed), &self.0.jitter));
+            known.postpone(now, |postponed| backoff(self.mark().failures().saturating_add(postponed), &self.0.jitter));
             self.publish_times(&known, now);
         }
     }
@@ -254,7 +254,7 @@ impl Health {
     }
 }
 
-fn tell(
+fn notify(
     observer: Option<MutexGuard<'_, Observer>>,
     error: Option<&(dyn Error + 'static)>,
     change: impl FnOnce() -> HealthChange,

@@ -3,14 +3,14 @@ use std::{collections::hash_map::RandomState, hash::BuildHasher, sync::Arc, time
 use super::{HealthState, LastFailure, Outage, reconnect::Reconnect};
 
 /// The back-off after the first failure. Each further failure doubles it.
-pub(super) const FIRST: Duration = Duration::from_secs(1);
-pub(super) const LONGEST: Duration = Duration::from_secs(30);
+pub(super) const FIRST_BACKOFF: Duration = Duration::from_secs(1);
+pub(super) const MAX_BACKOFF: Duration = Duration::from_secs(30);
 /// How long a lease without an outcome prevents another one.
 pub(super) const LEASE: Duration = Duration::from_secs(60);
 
 /// What triggers a test of a failed endpoint.
 #[derive(Debug, Clone, Copy)]
-pub(in crate::balance) enum Asks {
+pub(in crate::balance) enum TestTrigger {
     /// No other endpoint is left, and connections to this one time out: its recovery must be noticed soon.
     LastResort,
     /// A request that can be sent elsewhere on failure.
@@ -21,10 +21,10 @@ pub(in crate::balance) enum Asks {
 }
 
 /// Returns the back-off after this many failures, with up to a quarter taken off at random.
-pub(super) fn pause(failures: u32, jitter: &RandomState) -> Duration {
-    let pause = FIRST.saturating_mul(1 << failures.saturating_sub(1).min(5)).min(LONGEST);
+pub(super) fn backoff(failures: u32, jitter: &RandomState) -> Duration {
+    let backoff = FIRST_BACKOFF.saturating_mul(1 << failures.saturating_sub(1).min(5)).min(MAX_BACKOFF);
     let random = u32::try_from(jitter.hash_one(failures) % 1024).unwrap_or_default();
-    pause - pause / 4 * random / 1024
+    backoff - backoff / 4 * random / 1024
 }
 
 pub(super) fn millis(duration: Duration) -> u64 {
@@ -45,10 +45,10 @@ pub(super) struct Known {
 #[derive(Debug)]
 struct Ongoing {
     /// When it last failed or was postponed.
-    left_alone_since: u64,
+    backing_off_since: u64,
     /// How many trials since the last failure have taken too long.
     postponed: u32,
-    pause: u64,
+    backoff: u64,
     /// The number of the lease, and when another one can be given out.
     lease: Option<(u64, u64)>,
     /// Set if the endpoint could not be reached.
@@ -61,8 +61,8 @@ impl Known {
         HealthState {
             outage: self.outage.as_ref().map(|outage| Outage {
                 failures,
-                left_alone_for: Duration::from_millis((outage.left_alone_since + outage.pause).saturating_sub(now)),
-                is_tried: outage.lease_at(now).is_some(),
+                backoff_left: Duration::from_millis((outage.backing_off_since + outage.backoff).saturating_sub(now)),
+                is_being_tested: outage.lease_at(now).is_some(),
             }),
             unchanged_for: since(self.changed_at),
             last_failure: self
@@ -72,14 +72,14 @@ impl Known {
         }
     }
 
-    /// When the next lease can be given out, for each of [`Asks`].
+    /// When the next lease can be given out, for each of [`TestTrigger`].
     pub(super) fn quiet_until(&self, now: u64) -> [u64; 3] {
         self.outage.as_ref().map_or([u64::MAX; 3], |outage| outage.quiet_until(now))
     }
 
     /// Returns the number of a new lease, if it is time for one.
-    pub(super) fn lease(&mut self, asks: Asks, now: u64) -> Option<u64> {
-        let outage = self.outage.as_mut().filter(|outage| now >= outage.quiet_until(now)[asks as usize])?;
+    pub(super) fn lease(&mut self, trigger: TestTrigger, now: u64) -> Option<u64> {
+        let outage = self.outage.as_mut().filter(|outage| now >= outage.quiet_until(now)[trigger as usize])?;
         self.leases += 1;
         outage.lease = Some((self.leases, now + millis(LEASE)));
         Some(self.leases)
@@ -99,11 +99,11 @@ impl Known {
         is_leased
     }
 
-    /// Starts another back-off, which `pause` computes from the number of postponements.
-    pub(super) fn postpone(&mut self, now: u64, pause: impl FnOnce(u32) -> Duration) {
+    /// Starts another back-off, which `backoff` computes from the number of postponements.
+    pub(super) fn postpone(&mut self, now: u64, backoff: impl FnOnce(u32) -> Duration) {
         if let Some(outage) = &mut self.outage {
             outage.postponed += 1;
-            (outage.left_alone_since, outage.pause) = (now, millis(pause(outage.postponed)));
+            (outage.backing_off_since, outage.backoff) = (now, millis(backoff(outage.postponed)));
         }
     }
 
@@ -120,7 +120,7 @@ impl Known {
         let Some(outage) = &self.outage else { return true };
         match outage.lease_at(now) {
             Some(current) => lease == Some(current),
-            None => lease.is_some() || now >= outage.left_alone_since + outage.pause,
+            None => lease.is_some() || now >= outage.backing_off_since + outage.backoff,
         }
     }
 
@@ -129,11 +129,12 @@ impl Known {
         &mut self,
         now: u64,
         error: Arc<str>,
-        pause: Duration,
+        backoff: Duration,
         reconnect: Option<Reconnect>,
     ) -> Option<Reconnect> {
         self.last = Some((error, now));
-        let ongoing = Ongoing { left_alone_since: now, postponed: 0, pause: millis(pause), lease: None, reconnect };
+        let ongoing =
+            Ongoing { backing_off_since: now, postponed: 0, backoff: millis(backoff), lease: None, reconnect };
         match self.outage.replace(ongoing) {
             Some(old) => old.reconnect,
             None => {
@@ -158,12 +159,12 @@ impl Ongoing {
     }
 
     fn quiet_until(&self, now: u64) -> [u64; 3] {
-        let due = self.left_alone_since + self.pause;
+        let due = self.backing_off_since + self.backoff;
         match self.lease {
             Some((_, until)) if now < until => [until; 3],
             // A background connection puts no request at risk.
-            _ if self.reconnect.is_some() => [self.left_alone_since + millis(FIRST), due, due],
-            _ => [u64::MAX, due, due + self.pause],
+            _ if self.reconnect.is_some() => [self.backing_off_since + millis(FIRST_BACKOFF), due, due],
+            _ => [u64::MAX, due, due + self.backoff],
         }
     }
 }

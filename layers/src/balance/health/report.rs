@@ -19,9 +19,9 @@ pub struct Outage {
     /// Failures in a row. Requests that fail together count as one.
     pub failures: u32,
     /// How much longer the endpoint backs off; zero if it can be tried again.
-    pub left_alone_for: Duration,
+    pub backoff_left: Duration,
     /// Whether a request or a background connection is testing the endpoint.
-    pub is_tried: bool,
+    pub is_being_tested: bool,
 }
 
 /// A failure of an endpoint.
@@ -34,7 +34,7 @@ pub struct LastFailure {
     pub ago: Duration,
 }
 
-/// A change of an endpoint's health, reported to the observer; see [`Health::observed`](super::Health::observed).
+/// A change of an endpoint's health, reported to the observer; see [`Health::with_observer`](super::Health::with_observer).
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum HealthChange {
@@ -43,14 +43,14 @@ pub enum HealthChange {
         /// The error with its causes, on one line.
         error: Arc<str>,
         /// How long the endpoint backs off, if there are others.
-        pause: Duration,
+        backoff: Duration,
     },
     /// The endpoint has failed again before it recovered.
     FailedAgain {
         /// The error with its causes, on one line.
         error: Arc<str>,
         /// How long the endpoint backs off, if there are others.
-        pause: Duration,
+        backoff: Duration,
         /// The number of failures in a row, including this one.
         failures: u32,
     },

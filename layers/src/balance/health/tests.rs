@@ -14,7 +14,7 @@ use tokio::{
 use tower::BoxError;
 
 use super::{
-    outage::{FIRST, LEASE, LONGEST},
+    outage::{FIRST_BACKOFF, LEASE, MAX_BACKOFF},
     *,
 };
 
@@ -38,7 +38,7 @@ impl Health {
 fn watched() -> (Health, Arc<Mutex<Vec<HealthChange>>>) {
     let changes = Arc::<Mutex<Vec<_>>>::default();
     let seen = Arc::clone(&changes);
-    let health = Health::observed(move |change, _| seen.lock().unwrap().push(change.clone()));
+    let health = Health::with_observer(move |change, _| seen.lock().unwrap().push(change.clone()));
     (health, changes)
 }
 
@@ -56,7 +56,7 @@ async fn the_back_off_grows_with_each_failure_until_the_endpoint_recovers() {
     let health = Health::new();
     assert!(health.is_healthy());
     let mut lease = None;
-    for pause in [1, 2, 4, 8, 16, 30, 30] {
+    for backoff in [1, 2, 4, 8, 16, 30, 30] {
         let before = health.mark();
         health.fail_under(lease.as_ref());
         // From requests that were sent before and after the failure.
@@ -64,53 +64,53 @@ async fn the_back_off_grows_with_each_failure_until_the_endpoint_recovers() {
         health.fail();
         drop(lease);
         assert!(!health.is_healthy());
-        let longest = Duration::from_secs(pause);
+        let longest = Duration::from_secs(backoff);
         advance(longest * 3 / 4 - INSTANT).await;
-        assert!(health.find_out(Asks::Repeatable).is_none());
+        assert!(health.start_test(TestTrigger::Repeatable).is_none());
         advance(longest / 4 + INSTANT).await;
-        lease = health.find_out(Asks::Repeatable);
-        assert!(lease.is_some(), "{pause}");
+        lease = health.start_test(TestTrigger::Repeatable);
+        assert!(lease.is_some(), "{backoff}");
     }
     health.succeeded(health.mark());
     drop(lease);
     assert!(health.is_healthy());
     health.fail();
-    advance(FIRST).await;
-    assert!(health.find_out(Asks::Repeatable).is_some());
+    advance(FIRST_BACKOFF).await;
+    assert!(health.start_test(TestTrigger::Repeatable).is_some());
 }
 
 #[tokio::test(start_paused = true)]
 async fn one_request_at_a_time_gets_the_lease() {
     let health = Health::new();
     health.fail();
-    advance(FIRST).await;
-    let first = health.find_out(Asks::Repeatable).unwrap();
-    assert!(health.find_out(Asks::Repeatable).is_none());
+    advance(FIRST_BACKOFF).await;
+    let first = health.start_test(TestTrigger::Repeatable).unwrap();
+    assert!(health.start_test(TestTrigger::Repeatable).is_none());
     // A lease that is given up goes to the next request.
     drop(first);
-    let second = health.find_out(Asks::Repeatable).unwrap();
+    let second = health.start_test(TestTrigger::Repeatable).unwrap();
     // So does a lease without an outcome, after a while.
     advance(LEASE).await;
-    let third = health.find_out(Asks::Repeatable).unwrap();
+    let third = health.start_test(TestTrigger::Repeatable).unwrap();
     drop(second);
-    assert!(health.find_out(Asks::Repeatable).is_none());
+    assert!(health.start_test(TestTrigger::Repeatable).is_none());
     health.fail_under(Some(&third));
     drop(third);
     assert_eq!(health.failures(), 2);
-    advance(FIRST).await;
-    assert!(health.find_out(Asks::Repeatable).is_none());
-    advance(FIRST).await;
-    assert!(health.find_out(Asks::Repeatable).is_some());
+    advance(FIRST_BACKOFF).await;
+    assert!(health.start_test(TestTrigger::Repeatable).is_none());
+    advance(FIRST_BACKOFF).await;
+    assert!(health.start_test(TestTrigger::Repeatable).is_some());
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_request_that_cannot_be_repeated_gets_the_lease_only_after_twice_the_back_off() {
     let health = Health::new();
     health.fail();
-    advance(FIRST).await;
-    assert!(health.find_out(Asks::Unrepeatable).is_none());
-    advance(FIRST).await;
-    assert!(health.find_out(Asks::Unrepeatable).is_some());
+    advance(FIRST_BACKOFF).await;
+    assert!(health.start_test(TestTrigger::Unrepeatable).is_none());
+    advance(FIRST_BACKOFF).await;
+    assert!(health.start_test(TestTrigger::Unrepeatable).is_some());
 }
 
 #[tokio::test(start_paused = true)]
@@ -121,28 +121,28 @@ async fn an_unreachable_endpoint_is_connected_to_without_a_request() {
     let unreachable = Unreachable::new(true, move || {
         let answers = Arc::clone(&responds);
         Some(async move {
-            sleep(FIRST / 2).await;
+            sleep(FIRST_BACKOFF / 2).await;
             if answers.load(Ordering::Relaxed) { Ok(()) } else { Err(BoxError::from("timed out again")) }
         })
     });
     health.failed(health.mark(), None, Fault::Text(&"timed out"), Some(unreachable));
     assert!(health.mark().is_black_hole());
     for failures in [1, 2] {
-        advance(LONGEST).await;
+        advance(MAX_BACKOFF).await;
         for _ in 0..3 {
-            assert!(health.find_out(Asks::Repeatable).is_none());
+            assert!(health.start_test(TestTrigger::Repeatable).is_none());
         }
         assert_eq!(health.failures(), failures);
-        assert!(health.state().outage.unwrap().is_tried);
-        sleep(FIRST).await;
+        assert!(health.state().outage.unwrap().is_being_tested);
+        sleep(FIRST_BACKOFF).await;
         assert_eq!(health.failures(), failures + 1);
         assert_eq!(&*health.state().last_failure.unwrap().error, "timed out again");
     }
     assert!(health.mark().is_black_hole());
     answers.store(true, Ordering::Relaxed);
-    advance(FIRST).await;
-    assert!(health.find_out(Asks::LastResort).is_none());
-    sleep(FIRST).await;
+    advance(FIRST_BACKOFF).await;
+    assert!(health.start_test(TestTrigger::LastResort).is_none());
+    sleep(FIRST_BACKOFF).await;
     assert!(health.is_healthy() && !health.mark().is_black_hole());
 }
 
@@ -160,12 +160,12 @@ async fn a_request_tests_the_endpoint_once_its_pool_has_been_dropped() {
     });
     health.failed(health.mark(), None, Fault::Text(&""), Some(unreachable));
     drop(pool);
-    advance(FIRST).await;
-    assert!(health.find_out(Asks::Repeatable).is_none());
+    advance(FIRST_BACKOFF).await;
+    assert!(health.start_test(TestTrigger::Repeatable).is_none());
     tokio::task::yield_now().await;
     assert!(!health.mark().is_black_hole());
     assert_eq!(health.failures(), 1);
-    assert!(health.find_out(Asks::Repeatable).is_some());
+    assert!(health.start_test(TestTrigger::Repeatable).is_some());
 }
 
 #[test]
@@ -182,13 +182,13 @@ fn a_worker_that_has_shut_down_does_not_keep_the_lease() {
         let mut old = Some(old);
         let mut ends = |ends: bool| old.take_if(|_| ends).map(tokio::runtime::Runtime::shutdown_background);
         new.block_on(async {
-            advance(LONGEST).await;
+            advance(MAX_BACKOFF).await;
             ends(ends_before);
-            assert!(health.find_out(Asks::Repeatable).is_none());
-            assert_eq!(health.state().outage.unwrap().is_tried, !ends_before);
+            assert!(health.start_test(TestTrigger::Repeatable).is_none());
+            assert_eq!(health.state().outage.unwrap().is_being_tested, !ends_before);
             ends(true);
-            assert!(!health.state().outage.unwrap().is_tried);
-            assert!(health.find_out(Asks::Repeatable).is_some());
+            assert!(!health.state().outage.unwrap().is_being_tested);
+            assert!(health.start_test(TestTrigger::Repeatable).is_some());
         });
     }
 }
@@ -224,8 +224,8 @@ fn the_thread_of_the_pool_reconnects_even_if_another_thread_asks() {
         has_failed.recv().unwrap();
         let other = Builder::new_current_thread().enable_time().start_paused(true).build().unwrap();
         other.block_on(async {
-            advance(LONGEST).await;
-            assert!(health.find_out(Asks::Repeatable).is_none());
+            advance(MAX_BACKOFF).await;
+            assert!(health.start_test(TestTrigger::Repeatable).is_none());
         });
         pool_thread.join().unwrap();
     });
@@ -244,7 +244,7 @@ async fn only_requests_sent_after_the_last_change_count() {
     health.succeeded(while_down);
     assert!(health.is_healthy());
     // Requests that were sent before the recovery time out long after it.
-    advance(LONGEST).await;
+    advance(MAX_BACKOFF).await;
     health.failed(before, None, Fault::Text(&""), None);
     health.failed(while_down, None, Fault::Text(&""), None);
     assert!(health.is_healthy());
@@ -260,15 +260,15 @@ async fn the_observer_and_the_state_agree() {
     assert_eq!((state.outage, state.unchanged_for, state.last_failure), (None, second * 5, None));
 
     health.fail();
-    let HealthChange::Failed { error, pause } = changes.lock().unwrap().remove(0) else { panic!("not failed") };
+    let HealthChange::Failed { error, backoff } = changes.lock().unwrap().remove(0) else { panic!("not failed") };
     assert_eq!(&*error, "refused");
-    advance(pause / 2).await;
+    advance(backoff / 2).await;
     let outage = health.state().outage.unwrap();
-    assert_eq!((outage.failures, outage.is_tried), (1, false));
+    assert_eq!((outage.failures, outage.is_being_tested), (1, false));
     // Both are rounded to milliseconds.
-    assert!(outage.left_alone_for.abs_diff(pause / 2) <= INSTANT * 2, "{outage:?}");
-    advance(pause).await;
-    assert_eq!(health.state().outage.unwrap().left_alone_for, Duration::ZERO);
+    assert!(outage.backoff_left.abs_diff(backoff / 2) <= INSTANT * 2, "{outage:?}");
+    advance(backoff).await;
+    assert_eq!(health.state().outage.unwrap().backoff_left, Duration::ZERO);
 
     health.fail();
     let change = changes.lock().unwrap().remove(0);
@@ -291,7 +291,7 @@ async fn the_observer_can_read_the_state() {
     let place = Arc::new(std::sync::OnceLock::<Health>::new());
     let (known, seen) = (Arc::clone(&place), Arc::new(AtomicU32::new(0)));
     let failures = Arc::clone(&seen);
-    let health = Health::observed(move |_, _| {
+    let health = Health::with_observer(move |_, _| {
         let outage = known.get().unwrap().state().outage.unwrap();
         seen.store(outage.failures, Ordering::Relaxed);
     });
@@ -339,10 +339,10 @@ fn one_of_several_threads_gets_the_lease() {
             scope.spawn(|| {
                 let runtime = Builder::new_current_thread().enable_time().start_paused(true).build().unwrap();
                 runtime.block_on(async {
-                    advance(LONGEST).await;
+                    advance(MAX_BACKOFF).await;
                     for _ in 0..200 {
                         barrier.wait();
-                        let lease = health.find_out(Asks::Repeatable);
+                        let lease = health.start_test(TestTrigger::Repeatable);
                         leases.fetch_add(u32::from(lease.is_some()), Ordering::Relaxed);
                         barrier.wait();
                         drop(lease);
@@ -356,7 +356,7 @@ fn one_of_several_threads_gets_the_lease() {
 
 #[test]
 fn back_offs_differ() {
-    let pauses: Vec<_> = (0..100).map(|_| pause(1, &RandomState::new())).collect();
-    assert!(pauses.iter().all(|pause| (FIRST * 3 / 4..=FIRST).contains(pause)));
-    assert!(pauses.iter().any(|pause| *pause != pauses[0]));
+    let backoffs: Vec<_> = (0..100).map(|_| backoff(1, &RandomState::new())).collect();
+    assert!(backoffs.iter().all(|backoff| (FIRST_BACKOFF * 3 / 4..=FIRST_BACKOFF).contains(backoff)));
+    assert!(backoffs.iter().any(|backoff| *backoff != backoffs[0]));
 }

@@ -5,10 +5,10 @@ use regex::bytes::{Captures as Found, RegexBuilder};
 use super::PathRegex;
 
 /// Maximum size of a compiled expression, and of the cache that each thread fills while matching, in bytes.
-const MOST_COMPILED: usize = 256 * 1024;
-const MOST_CACHED: usize = 256 * 1024;
+const MAX_COMPILED: usize = 256 * 1024;
+const MAX_CACHED: usize = 256 * 1024;
 /// Maximum length of an expression: enough for any that is written by hand.
-const LONGEST: usize = 4096;
+const MAX_LEN: usize = 4096;
 
 impl PathRegex {
     /// Returns the parts of `path` that the groups match, for templates such as `/x/{1}`; `None` if the expression does not
@@ -36,11 +36,11 @@ impl FromStr for PathRegex {
         if !text.is_ascii() {
             return Err(InvalidRegex::NotAscii);
         }
-        if text.len() > LONGEST {
+        if text.len() > MAX_LEN {
             return Err(InvalidRegex::TooLarge);
         }
         let mut builder = RegexBuilder::new(text);
-        let builder = builder.unicode(false).size_limit(MOST_COMPILED).dfa_size_limit(MOST_CACHED);
+        let builder = builder.unicode(false).size_limit(MAX_COMPILED).dfa_size_limit(MAX_CACHED);
         let engine = builder.build().map_err(|error| match error {
             regex::Error::CompiledTooBig(_) => InvalidRegex::TooLarge,
             other => InvalidRegex::Syntax(reason(&other.to_string()).into()),

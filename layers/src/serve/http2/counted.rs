@@ -23,13 +23,13 @@ use crate::{conn::Control, silence::H2_PREFACE};
 /// Frames without content that a client may send beyond what it earns, in a burst and per second. nghttp2 allows 10,000
 /// of its "glitches" and 330 per second, up from 1000 and 33, but counts fewer kinds of frames. Go queues 10,000
 /// replies to them. nginx accepts 8 MiB of them, which is 490,000 PINGs.
-const MOST_FRAMES: u32 = 10_000;
-const FRAMES_A_SECOND: u32 = 1000;
+const MAX_FRAMES: u32 = 10_000;
+const FRAMES_PER_SECOND: u32 = 1000;
 
 /// Requests that a client may cancel beyond those that it lets finish, in a burst and per second. Envoy allows 500 and
 /// then half of all; nghttp2 allows 1000 and 33 per second.
-const MOST_CANCELLED: u32 = 500;
-const CANCELLED_A_SECOND: u32 = 50;
+const MAX_CANCELLED: u32 = 500;
+const CANCELLED_PER_SECOND: u32 = 50;
 
 /// An HTTP/2 connection that ends when its client keeps the server busy for nothing.
 ///
@@ -67,8 +67,8 @@ impl<IO> Counted<IO> {
             incoming: Frames::after(H2_PREFACE.len()),
             outgoing: Frames::after(0),
             last: 0,
-            frames: Allowance::new(MOST_FRAMES, FRAMES_A_SECOND),
-            cancels: Allowance::new(MOST_CANCELLED, CANCELLED_A_SECOND),
+            frames: Allowance::new(MAX_FRAMES, FRAMES_PER_SECOND),
+            cancels: Allowance::new(MAX_CANCELLED, CANCELLED_PER_SECOND),
             cancelled: 0,
             reads: Reads::new(turns),
         }
@@ -98,7 +98,7 @@ impl<IO> Counted<IO> {
                 enough &= frames.spend(1, || control.traffic().worked());
             }
         });
-        reads.note(count, bytes.len(), heads);
+        reads.count(count, bytes.len(), heads);
         if !enough {
             return Err("too many frames");
         }
@@ -125,7 +125,7 @@ impl<IO> Counted<IO> {
         });
         // A piece of a body is noted once, but may go out in many frames as the client opens its window.
         if moved {
-            self.control.traffic().note_progress();
+            self.control.traffic().record_progress();
         }
     }
 }
@@ -147,7 +147,7 @@ impl<IO: AsyncWrite + Unpin> Counted<IO> {
 
     /// Ends the connection, with a GOAWAY if one can be written at once, because nothing is written later.
     fn end(&mut self, why: &'static str, cx: &mut Context<'_>) -> io::Error {
-        self.control.note_flooded();
+        self.control.mark_flooded();
         if self.outgoing.at_boundary() {
             let (io, goaway) = (&mut self.io, calm_down(self.last, why));
             // Unconstrained, because the task may have used up its share of the runtime, and there is no next poll.

@@ -11,9 +11,9 @@ pub(super) const CONTINUATION: u8 = 9;
 const PADDED: u8 = 0x8;
 
 /// The shortest DATA frame with content: an empty gRPC message.
-const LEAST_DATA: u32 = 5;
+const MIN_DATA: u32 = 5;
 /// The most that PADDED adds: the length of the padding, and the padding (RFC 9113, 6.1).
-const MOST_PADDING: u32 = 256;
+const MAX_PADDING: u32 = 256;
 
 /// Finds the heads of frames in a byte stream that is cut into pieces anywhere.
 #[derive(Debug)]
@@ -62,7 +62,7 @@ impl Frames {
 
 /// Whether a frame carries part of a request body or response body.
 pub(super) fn is_substance(head: FrameHead) -> bool {
-    let least = if head.flags & PADDED == 0 { LEAST_DATA } else { LEAST_DATA + MOST_PADDING };
+    let least = if head.flags & PADDED == 0 { MIN_DATA } else { MIN_DATA + MAX_PADDING };
     head.kind == DATA && head.length >= least
 }
 

@@ -41,7 +41,7 @@ use super::{
 };
 use crate::{body::RequestBody, conn::Control, silence::Gate};
 
-pub(super) use streams::{Verdict, note_polled};
+pub(super) use streams::{Verdict, record_polled};
 
 /// Bytes that a client may send on a stream, and on all streams of a connection, before they are read.
 const STREAM_WINDOW: u32 = 256 * 1024;

@@ -12,15 +12,15 @@ use super::turns::StreamTurns;
 
 /// Frames and bytes that are read per turn. tokio lets a task read 128 times in a row, which is 100,000 frames of a
 /// flood.
-const FRAMES_A_TURN: u32 = 32;
-const BYTES_A_TURN: usize = 64 * 1024;
+const FRAMES_PER_TURN: u32 = 32;
+const BYTES_PER_TURN: usize = 64 * 1024;
 /// Each byte of a request head takes as long as this many bytes of a body: headers are decoded, checked and written
 /// anew.
-const BYTES_A_BYTE_OF_HEAD: usize = 16;
+const HEAD_BYTE_WEIGHT: usize = 16;
 /// A client that sends many frames has its streams polled only once in this many turns.
 const TURNS_OF_READS: u32 = 16;
 /// How many turns share one write if they directly follow each other.
-const TURNS_A_WRITE: u32 = 8;
+const TURNS_PER_WRITE: u32 = 8;
 /// The most bytes to read at a time while frames are as dense as in a flood, or while their density is not known yet:
 /// enough for 113 of the shortest frames.
 const SHORT_READ: usize = 1024;
@@ -61,9 +61,9 @@ impl Reads {
     }
 
     /// Counts what was read. `heads` is the total length of the frames with request heads that begin in it.
-    pub(super) fn note(&mut self, frames: u32, bytes: usize, heads: usize) {
+    pub(super) fn count(&mut self, frames: u32, bytes: usize, heads: usize) {
         self.frames += frames;
-        self.bytes = self.bytes.saturating_add(bytes + heads * (BYTES_A_BYTE_OF_HEAD - 1));
+        self.bytes = self.bytes.saturating_add(bytes + heads * (HEAD_BYTE_WEIGHT - 1));
         if bytes >= SHORT_READ {
             self.dense = bytes / SHORT_FRAME < frames as usize;
         }
@@ -99,14 +99,14 @@ impl Reads {
         let number = self.turns.number();
         if number != self.number {
             // A new turn, with new limits.
-            self.full = if self.frames >= FRAMES_A_TURN { (self.full + 1) % TURNS_OF_READS } else { 0 };
+            self.full = if self.frames >= FRAMES_PER_TURN { (self.full + 1) % TURNS_OF_READS } else { 0 };
             (self.number, self.frames, self.bytes) = (number, 0, 0);
         }
-        let full = self.frames >= FRAMES_A_TURN;
+        let full = self.frames >= FRAMES_PER_TURN;
         if full && self.full + 1 < TURNS_OF_READS {
             self.turns.postpone();
         }
-        let over = full || self.bytes >= BYTES_A_TURN;
+        let over = full || self.bytes >= BYTES_PER_TURN;
         if over {
             self.turns.set_soon();
         }
@@ -123,7 +123,7 @@ impl Reads {
         }
         if self.held_in != number {
             self.held_in = number;
-            self.held_back = (self.held_back + 1) % TURNS_A_WRITE;
+            self.held_back = (self.held_back + 1) % TURNS_PER_WRITE;
         }
         self.held_back != 0
     }

@@ -15,9 +15,9 @@ use super::turns::{Place, StreamTurns};
 use crate::conn::{InFlight, OwnTimeout};
 
 /// How often a stream is checked within its timeout.
-const LOOKS: u32 = 4;
+const CHECKS_PER_TIMEOUT: u32 = 4;
 /// How much of a response a client has to read within the timeout once it has fallen behind.
-const LEAST: usize = 16 * 1024;
+const MIN_PIECE: usize = 16 * 1024;
 
 /// Runs each HTTP/2 stream as a task, a few in each turn of its connection. Resets a stream if its client leaves a
 /// piece of the response waiting for too long.
@@ -107,7 +107,7 @@ thread_local! {
 }
 
 /// Notes that the body of a response was polled and returned a piece of this length, or `None`.
-pub(in crate::serve) fn note_polled(piece: Option<usize>, in_flight: &mut InFlight) -> Verdict {
+pub(in crate::serve) fn record_polled(piece: Option<usize>, in_flight: &mut InFlight) -> Verdict {
     let mut moves = MOVES.get();
     if let Some(bytes) = moves.in_hand {
         moves.before = bytes;
@@ -163,7 +163,7 @@ impl<F: Future, W: Future<Output = bool>> Future for StreamTask<F, W> {
         if this.moves.in_hand.is_none() && !this.moves.watches_itself {
             return Poll::Pending;
         }
-        let look = this.moves.own_timeout.map_or(*this.timeout, Duration::from) / LOOKS;
+        let look = this.moves.own_timeout.map_or(*this.timeout, Duration::from) / CHECKS_PER_TIMEOUT;
         if this.timer.is_none() {
             this.timer.set(Some(sleep(look)));
         }
@@ -172,7 +172,7 @@ impl<F: Future, W: Future<Output = bool>> Future for StreamTask<F, W> {
             Some(_) => this.moves.all.min(this.moves.before.saturating_add(*this.buffer)),
             None => 0,
         };
-        let patience = LOOKS.saturating_mul(u32::try_from(1 + ahead / LEAST).unwrap_or(u32::MAX));
+        let patience = CHECKS_PER_TIMEOUT.saturating_mul(u32::try_from(1 + ahead / MIN_PIECE).unwrap_or(u32::MAX));
         while let Some(mut timer) = this.timer.as_mut().as_pin_mut() {
             ready!(timer.as_mut().poll(cx));
             *this.looks = if std::mem::take(this.moved) { 0 } else { *this.looks + 1 };

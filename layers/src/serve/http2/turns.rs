@@ -19,7 +19,7 @@ use tokio::{
 use crate::{conn::Control, serve::drive::ServerConnection};
 
 /// Polls of streams per turn.
-const STREAMS_A_TURN: usize = 8;
+const STREAMS_PER_TURN: usize = 8;
 
 /// The turns of an HTTP/2 connection, shared by its task and the tasks of its streams. They keep a connection with a
 /// hundred requests in flight from getting more of the runtime than a connection with one.
@@ -48,7 +48,7 @@ impl StreamTurns {
         Self(Arc::new(TurnsRecord {
             control,
             number: AtomicU32::new(0),
-            polls: Semaphore::new(STREAMS_A_TURN),
+            polls: Semaphore::new(STREAMS_PER_TURN),
             soon: AtomicBool::new(false),
             postponed: AtomicBool::new(false),
         }))
@@ -64,7 +64,7 @@ impl StreamTurns {
     fn end(&self, cx: &mut Context<'_>) {
         if !self.0.postponed.load(Ordering::Relaxed) {
             let polls = &self.0.polls;
-            polls.add_permits(STREAMS_A_TURN.saturating_sub(polls.available_permits()));
+            polls.add_permits(STREAMS_PER_TURN.saturating_sub(polls.available_permits()));
         }
         if self.is_soon() {
             // The next turn comes after the streams that were admitted, and after input that the runtime has not seen
@@ -76,7 +76,7 @@ impl StreamTurns {
 
     /// Makes all streams wait until the end of the next turn.
     pub(super) fn postpone(&self) {
-        self.0.polls.forget_permits(STREAMS_A_TURN);
+        self.0.polls.forget_permits(STREAMS_PER_TURN);
         self.0.postponed.store(true, Ordering::Relaxed);
     }
 

@@ -59,7 +59,7 @@ async fn a_busy_connection_gives_others_a_turn() {
         let (mut gate, _) = Gate::new(tokio::io::join(tokio::io::repeat(0), tokio::io::sink()), Control::open());
         gate.watch();
         let moving = tokio::spawn(async move {
-            let mut piece = vec![0; BYTES_A_TURN / 4];
+            let mut piece = vec![0; BYTES_PER_TURN / 4];
             for _ in 0..32 {
                 let moved = if reads { gate.read(&mut piece).await } else { gate.write(&piece).await };
                 assert_eq!(moved.unwrap(), piece.len());

@@ -4,7 +4,7 @@ use std::task::{Wake, Waker};
 
 use super::*;
 
-const ALL: usize = STREAMS_A_TURN;
+const ALL: usize = STREAMS_PER_TURN;
 const NOW: Poll<bool> = Poll::Ready(true);
 const CLOSED: Poll<bool> = Poll::Ready(false);
 

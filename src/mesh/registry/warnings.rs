@@ -14,38 +14,38 @@ use crate::{
 };
 
 /// How many warnings of a kind are remembered. Anyone who can write to the registry can cause more.
-const MOST: usize = 100;
+const MAX_WARNINGS: usize = 100;
 
 /// A node that has not used another node's name for this long has given it up.
 const GIVEN_UP: Duration = Duration::from_secs(60);
 
 /// Warnings about entries in the registry. Each is logged once, and again only if the entry was correct in between.
 #[derive(Debug, Default)]
-pub(super) struct Complaints {
-    unbelieved: BTreeMap<String, SealError>,
+pub(super) struct Warnings {
+    rejected: BTreeMap<String, SealError>,
     clocks: BTreeSet<NodeName>,
     /// Runs of the program that use another node's name, and when they last did.
-    doubles: BTreeMap<Instance, Instant>,
+    duplicates: BTreeMap<Instance, Instant>,
 }
 
-impl Complaints {
+impl Warnings {
     /// Warns that the entry `key` is ignored.
-    pub(super) fn unbelieved(&mut self, key: &str, error: SealError) {
-        let is_known = self.unbelieved.get(key) == Some(&error);
-        if !is_known && (self.unbelieved.len() < MOST || self.unbelieved.contains_key(key)) {
-            self.unbelieved.insert(key.to_owned(), error);
+    pub(super) fn rejected(&mut self, key: &str, error: SealError) {
+        let is_known = self.rejected.get(key) == Some(&error);
+        if !is_known && (self.rejected.len() < MAX_WARNINGS || self.rejected.contains_key(key)) {
+            self.rejected.insert(key.to_owned(), error);
             tracing::warn!(key, "ignoring an entry in the registry: {error}");
         }
     }
 
     /// Records that the entry `key` is valid.
-    pub(super) fn believed(&mut self, key: &str) {
-        self.unbelieved.remove(key);
+    pub(super) fn accepted(&mut self, key: &str) {
+        self.rejected.remove(key);
     }
 
     /// Warns that another run of the program uses this node's name.
-    pub(super) fn double(&mut self, announcement: &Announcement, now: Instant) {
-        if self.is_new_double(announcement.instance, now) {
+    pub(super) fn duplicate_name(&mut self, announcement: &Announcement, now: Instant) {
+        if self.is_new_duplicate(announcement.instance, now) {
             let Announcement { node, address, .. } = announcement;
             tracing::warn!(
                 %address,
@@ -56,8 +56,14 @@ impl Complaints {
     }
 
     /// Warns that the announcement of a node at `address` is ignored, because the node at `by` has the same name.
-    pub(super) fn taken(&mut self, node: &NodeName, instance: Instance, [address, by]: [&HostPort; 2], now: Instant) {
-        if self.is_new_double(instance, now) {
+    pub(super) fn name_taken(
+        &mut self,
+        node: &NodeName,
+        instance: Instance,
+        [address, by]: [&HostPort; 2],
+        now: Instant,
+    ) {
+        if self.is_new_duplicate(instance, now) {
             tracing::warn!(
                 "two nodes are called {node}; rename one of them with --node or PMESH_NODE. Until then, requests go to the \
                  one at {by}, which was there first, and not to the one at {address}"
@@ -65,10 +71,10 @@ impl Complaints {
         }
     }
 
-    fn is_new_double(&mut self, instance: Instance, now: Instant) -> bool {
-        self.doubles.retain(|_, last| now.saturating_duration_since(*last) < GIVEN_UP);
-        let is_full = self.doubles.len() >= MOST;
-        match self.doubles.entry(instance) {
+    fn is_new_duplicate(&mut self, instance: Instance, now: Instant) -> bool {
+        self.duplicates.retain(|_, last| now.saturating_duration_since(*last) < GIVEN_UP);
+        let is_full = self.duplicates.len() >= MAX_WARNINGS;
+        match self.duplicates.entry(instance) {
             Entry::Occupied(mut last) => {
                 last.insert(now);
                 false
@@ -111,12 +117,12 @@ mod tests {
 
     #[test]
     fn a_wrong_clock_is_reported_once_until_it_was_right() {
-        let (mut complaints, node) = (Complaints::default(), "a".parse().unwrap());
+        let (mut warnings, node) = (Warnings::default(), "a".parse().unwrap());
         let ours = SystemTime::UNIX_EPOCH + Duration::from_secs(1_000_000);
         let mut says = |offset: i64| {
             let distance = Duration::from_secs(offset.unsigned_abs());
             let theirs = if offset < 0 { ours - distance } else { ours + distance };
-            complaints.clock(&node, theirs, ours, Duration::from_secs(60))
+            warnings.clock(&node, theirs, ours, Duration::from_secs(60))
         };
         let offsets = [0, 60, 61, 61, 70, -60, -61, -61, 1, 61];
         assert_eq!(offsets.map(&mut says), [false, false, true, false, false, false, true, false, false, true]);
@@ -124,28 +130,28 @@ mod tests {
 
     #[test]
     fn a_contested_name_is_reported_once_until_the_other_node_gives_it_up() {
-        let (mut complaints, start) = (Complaints::default(), Instant::now());
+        let (mut warnings, start) = (Warnings::default(), Instant::now());
         let (one, other) = (Instance::random(), Instance::random());
-        let mut says = |instance, after: u64| complaints.is_new_double(instance, start + Duration::from_secs(after));
+        let mut says = |instance, after: u64| warnings.is_new_duplicate(instance, start + Duration::from_secs(after));
         for after in 0..100 {
             assert_eq!(says(one, after), after == 0);
         }
         assert!(says(other, 100));
         assert!(says(one, 100 + GIVEN_UP.as_secs()));
         // Each restart is a new run, and the warnings never run out.
-        for restart in 0..3 * MOST as u64 {
+        for restart in 0..3 * MAX_WARNINGS as u64 {
             assert!(says(Instance::random(), 1000 + restart), "{restart}");
         }
     }
 
     #[test]
     fn forged_entries_do_not_fill_the_memory() {
-        let mut complaints = Complaints::default();
-        for key in 0..2 * MOST {
-            complaints.unbelieved(&key.to_string(), SealError::Wrong);
+        let mut warnings = Warnings::default();
+        for key in 0..2 * MAX_WARNINGS {
+            warnings.rejected(&key.to_string(), SealError::Wrong);
         }
-        assert_eq!(complaints.unbelieved.len(), MOST);
-        complaints.believed("0");
-        assert_eq!(complaints.unbelieved.len(), MOST - 1);
+        assert_eq!(warnings.rejected.len(), MAX_WARNINGS);
+        warnings.accepted("0");
+        assert_eq!(warnings.rejected.len(), MAX_WARNINGS - 1);
     }
 }
