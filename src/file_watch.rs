@@ -28,14 +28,14 @@ type Stamps = Vec<(PathBuf, Option<Stamp>)>;
 /// Device, inode, length, and the times of the last changes of content and of owner or mode.
 type Stamp = [i128; 5];
 
-/// The outcome of [`FileWatch::look`].
+/// The outcome of [`FileWatch::refresh`].
 #[derive(Debug, PartialEq, Eq)]
-pub enum Look<T> {
+pub enum Refresh<T> {
     /// Nothing has changed, so nothing was read.
     Unchanged,
     /// The files were read.
     Read(T),
-    /// The files could not be read or used. Holds the reason, unless an earlier look has already returned it.
+    /// The files could not be read or used. Holds the reason, unless an earlier refresh has already returned it.
     Failed(Option<String>),
 }
 
@@ -59,30 +59,30 @@ impl FileWatch {
     }
 
     /// Calls `read` if the files have changed since they were last read successfully, or if `all` is set. If it fails,
-    /// the next look tries again, even if the files have not changed by then.
-    pub fn look<T, E: Into<BoxError>>(&mut self, all: bool, read: impl FnOnce() -> Result<T, E>) -> Look<T> {
-        // Taken before the read, so that the next look notices a change during it.
+    /// the next refresh tries again, even if the files have not changed by then.
+    pub fn refresh<T, E: Into<BoxError>>(&mut self, all: bool, read: impl FnOnce() -> Result<T, E>) -> Refresh<T> {
+        // Taken before the read, so that the next refresh notices a change during it.
         let found = stamps(&self.files);
         self.found_change = found != self.read || self.failure.is_some();
         if !self.found_change && !all {
-            return Look::Unchanged;
+            return Refresh::Unchanged;
         }
         match read() {
             Ok(value) => {
                 (self.read, self.failure) = (found, None);
-                Look::Read(value)
+                Refresh::Read(value)
             }
             Err(error) => {
                 let failure = Failure { found, complaint: with_causes(&*error.into()) };
                 let is_news = all || self.failure.as_ref().is_none_or(|before| *before != failure);
                 let complaint = is_news.then(|| failure.complaint.clone());
                 self.failure = Some(failure);
-                Look::Failed(complaint)
+                Refresh::Failed(complaint)
             }
         }
     }
 
-    /// Whether the last look would have read the files even without `all`.
+    /// Whether the last refresh would have read the files even without `all`.
     pub fn found_change(&self) -> bool {
         self.found_change
     }
@@ -120,8 +120,8 @@ mod tests {
         let path = |name: &str| folder.path().join(name);
         let mut watch = FileWatch::new([path("a"), path("link")]);
         let mut is_read_once = |what: &str| {
-            let mut look = || watch.look(false, || Ok::<_, io::Error>(()));
-            assert_eq!([look(), look()], [Look::Read(()), Look::Unchanged], "{what}");
+            let mut refresh = || watch.refresh(false, || Ok::<_, io::Error>(()));
+            assert_eq!([refresh(), refresh()], [Refresh::Read(()), Refresh::Unchanged], "{what}");
         };
         fs::write(path("a"), "1").unwrap();
         is_read_once("created");
@@ -151,19 +151,19 @@ mod tests {
         let path = folder.path().join("a");
         let mut watch = FileWatch::new([path.clone()]);
         let fail = |text: &str| Err::<(), _>(io::Error::other(text));
-        let failed = |text: &str| Look::Failed(Some(text.to_owned()));
+        let failed = |text: &str| Refresh::Failed(Some(text.to_owned()));
         fs::write(&path, "1").unwrap();
         // Each reason is returned once, and again if `all` is set.
-        assert_eq!(watch.look(false, || fail("no descriptor")), failed("no descriptor"));
-        assert_eq!(watch.look(false, || fail("no descriptor")), Look::Failed(None));
-        assert_eq!(watch.look(true, || fail("no descriptor")), failed("no descriptor"));
-        assert_eq!(watch.look(false, || fail("no sense")), failed("no sense"));
+        assert_eq!(watch.refresh(false, || fail("no descriptor")), failed("no descriptor"));
+        assert_eq!(watch.refresh(false, || fail("no descriptor")), Refresh::Failed(None));
+        assert_eq!(watch.refresh(true, || fail("no descriptor")), failed("no descriptor"));
+        assert_eq!(watch.refresh(false, || fail("no sense")), failed("no sense"));
         fs::write(&path, "12").unwrap();
-        assert_eq!(watch.look(false, || fail("no sense")), failed("no sense"));
+        assert_eq!(watch.refresh(false, || fail("no sense")), failed("no sense"));
         assert!(watch.has_failed());
-        assert_eq!(watch.look(false, || Ok::<_, io::Error>(1)), Look::Read(1));
-        assert_eq!(watch.look(false, || Ok::<_, io::Error>(2)), Look::Unchanged);
-        assert_eq!(watch.look(true, || Ok::<_, io::Error>(3)), Look::Read(3));
+        assert_eq!(watch.refresh(false, || Ok::<_, io::Error>(1)), Refresh::Read(1));
+        assert_eq!(watch.refresh(false, || Ok::<_, io::Error>(2)), Refresh::Unchanged);
+        assert_eq!(watch.refresh(true, || Ok::<_, io::Error>(3)), Refresh::Read(3));
     }
 
     #[test]
@@ -172,7 +172,7 @@ mod tests {
         let path = folder.path().join("a");
         let mut watch = FileWatch::new([path.clone()]);
         let mut found_change = |all| {
-            watch.look(all, || Ok::<_, io::Error>(()));
+            watch.refresh(all, || Ok::<_, io::Error>(()));
             watch.found_change()
         };
         fs::write(&path, "1").unwrap();
@@ -186,13 +186,13 @@ mod tests {
         fs::write(path("a"), "1").unwrap();
         fs::write(path("b"), "1").unwrap();
         let mut watch = FileWatch::new([path("a")]);
-        let mut looks = |files: &[&str]| {
+        let mut refreshes = |files: &[&str]| {
             watch.set_files(files.iter().map(|name| path(name)).collect());
-            [(); 2].map(|()| watch.look(false, || Ok::<_, io::Error>(())))
+            [(); 2].map(|()| watch.refresh(false, || Ok::<_, io::Error>(())))
         };
-        assert_eq!(looks(&["a"]), [Look::Unchanged, Look::Unchanged]);
-        assert_eq!(looks(&["a", "b"]), [Look::Read(()), Look::Unchanged]);
-        assert_eq!(looks(&["b"]), [Look::Read(()), Look::Unchanged]);
+        assert_eq!(refreshes(&["a"]), [Refresh::Unchanged, Refresh::Unchanged]);
+        assert_eq!(refreshes(&["a", "b"]), [Refresh::Read(()), Refresh::Unchanged]);
+        assert_eq!(refreshes(&["b"]), [Refresh::Read(()), Refresh::Unchanged]);
     }
 
     #[test]
@@ -201,7 +201,7 @@ mod tests {
         let path = folder.path().join("a");
         let mut watch = FileWatch::new([path.clone()]);
         fs::write(&path, "1").unwrap();
-        assert_eq!(watch.look(false, || fs::write(&path, "12")), Look::Read(()));
-        assert_eq!(watch.look(false, || fs::read_to_string(&path)), Look::Read("12".to_owned()));
+        assert_eq!(watch.refresh(false, || fs::write(&path, "12")), Refresh::Read(()));
+        assert_eq!(watch.refresh(false, || fs::read_to_string(&path)), Refresh::Read("12".to_owned()));
     }
 }

@@ -70,13 +70,15 @@ fn execute(Arguments { command, flags }: Arguments) -> Result<(), BoxError> {
         }
         Command::Explain { key } => show(&explain(&source.load()?, key.as_deref())?),
         Command::Schema => show(&schema()),
-        Command::Authority { next } => show(&authority(&source.load_to_ask()?, *next)?),
-        Command::Status(asked) => show(&commands::status(&source.load_to_ask()?, asked.node.as_ref(), asked.json)?),
-        Command::Peers(asked) => show(&commands::peers(&source.load_to_ask()?, asked.node.as_ref(), asked.json)?),
-        Command::Upstreams { json } => show(&commands::upstreams(&source.load_to_ask()?, *json)?),
-        Command::Routes { json } => show(&commands::routes(&source.load_to_ask()?, *json)?),
+        Command::Authority { next } => show(&authority(&source.load_for_command()?, *next)?),
+        Command::Status(query) => {
+            show(&commands::status(&source.load_for_command()?, query.node.as_ref(), query.json)?)
+        }
+        Command::Peers(query) => show(&commands::peers(&source.load_for_command()?, query.node.as_ref(), query.json)?),
+        Command::Upstreams { json } => show(&commands::upstreams(&source.load_for_command()?, *json)?),
+        Command::Routes { json } => show(&commands::routes(&source.load_for_command()?, *json)?),
         Command::Reload { json } => {
-            let reloaded = commands::reload(&source.load_to_ask()?, *json);
+            let reloaded = commands::reload(&source.load_for_command()?, *json);
             if let (Err(error), true) = (&reloaded, *json)
                 && let Some(report) = commands::failed_reload(&**error)?
             {
@@ -84,7 +86,7 @@ fn execute(Arguments { command, flags }: Arguments) -> Result<(), BoxError> {
             }
             show(&reloaded?)
         }
-        Command::Secret(command) => show(&commands::secret(&source.load_to_ask()?, command)?),
+        Command::Secret(command) => show(&commands::secret(&source.load_for_command()?, command)?),
     }
 }
 

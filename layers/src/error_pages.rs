@@ -184,7 +184,7 @@ mod tests {
     use tower::{BoxError, ServiceBuilder, ServiceExt};
 
     use super::*;
-    use crate::{body::ResponseBody, framing::Unacceptable, respond::RespondLayer};
+    use crate::{body::ResponseBody, framing::InvalidRequest, respond::RespondLayer};
 
     fn page(status: StatusCode, body: &'static str) -> FixedResponse<ResponseBody> {
         FixedResponse::new(status).unwrap().body(body)
@@ -212,11 +212,11 @@ mod tests {
         assert_eq!((response.status().as_u16(), &body[..]), (502, &b"a page"[..]));
         assert!(response.extensions().get::<Cause>().is_some());
 
-        let (response, body) = answered(Method::GET, Err(Unacceptable::Method.into())).await;
+        let (response, body) = answered(Method::GET, Err(InvalidRequest::Method.into())).await;
         assert_eq!((response.status().as_u16(), &body[..]), (405, &b"another page"[..]));
         assert!(response.headers().contains_key(ALLOW));
 
-        let (response, body) = answered(Method::GET, Err(Unacceptable::Length.into())).await;
+        let (response, body) = answered(Method::GET, Err(InvalidRequest::Length.into())).await;
         assert_eq!((response.status().as_u16(), &body[..]), (400, &b"400 Bad Request\n"[..]));
     }
 

@@ -66,7 +66,7 @@ impl Listener for Admin {
         loop {
             match self.listener.next().await {
                 Ok(connection) => return (connection, ()),
-                Err(error) if self.admission.spares().free_incoming(&error) => {}
+                Err(error) if self.admission.spare_descriptors().free_incoming(&error) => {}
                 Err(_) => sleep(PAUSE).await,
             }
         }

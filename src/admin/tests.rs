@@ -11,7 +11,7 @@ use tower::ServiceExt;
 
 use super::*;
 use crate::{
-    admission::{Admission, Limits, spares::Spares},
+    admission::{Admission, Limits, spares::SpareDescriptors},
     mesh::{CountersReport, HealthReport, NodeReport, PeersReport, RegistryReport},
     settings::Admin,
 };
@@ -58,7 +58,7 @@ impl Node for Fake {
 /// Serves until the returned task is aborted.
 fn start(admin: &Admin) -> JoinHandle<std::io::Result<()>> {
     let limits = Limits { max: 1, per_client: 1, exempt: Vec::new() };
-    let admission = Admission::new(limits, 1, Spares::new(0).unwrap());
+    let admission = Admission::new(limits, 1, SpareDescriptors::new(0).unwrap());
     tokio::spawn(serve(Socket::bind(admin).unwrap().unwrap(), Arc::new(Fake), Arc::new(admission)))
 }
 

@@ -161,12 +161,12 @@ mod tests {
     };
 
     use super::*;
-    use crate::admission::{Admission, Limits, spares::Spares};
+    use crate::admission::{Admission, Limits, spares::SpareDescriptors};
 
     /// The only slot, the stranger in it, and its client.
     async fn stranger(control: &Control) -> (Arc<Admission>, ClientStream, TcpStream) {
         let limits = Limits { max: 1, per_client: 0, exempt: Vec::new() };
-        let admission = Arc::new(Admission::new(limits, 1, Spares::new(0).unwrap()));
+        let admission = Arc::new(Admission::new(limits, 1, SpareDescriptors::new(0).unwrap()));
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let client = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
         let (stream, _) = listener.accept().await.unwrap();

@@ -9,8 +9,8 @@ use pmesh_layers::conn::{Control, WeakControl};
 
 /// How many idle connections are compared to find one that has been idle for long, and how many connections are looked
 /// at to find these.
-const COMPARED: usize = 32;
-const LOOKED_AT: usize = 1024;
+const MAX_COMPARED: usize = 32;
+const MAX_VISITED: usize = 1024;
 
 /// The connections that have requests in flight, or could have: with TLS, those whose handshake is done. A tunnel
 /// counts as its connection.
@@ -43,10 +43,10 @@ impl Connections {
 
     /// Returns a connection that has been idle for at least `least`, and for how long. It compares only a few, different
     /// ones each time, and picks the one idle longest. So the cost does not grow with the number of connections.
-    pub fn waiting(&self, least: Duration) -> Option<(Duration, Control)> {
+    pub fn longest_idle(&self, least: Duration) -> Option<(Duration, Control)> {
         let mut state = self.lock();
         let (mut longest, mut compared): (Option<(Duration, Control)>, _) = (None, 0);
-        for _ in 0..LOOKED_AT.min(state.open.len()) {
+        for _ in 0..MAX_VISITED.min(state.open.len()) {
             let next = if state.next < state.open.len() { state.next } else { 0 };
             let Some(entry) = state.open.get(next) else { break };
             let Some(control) = entry.upgrade() else {
@@ -60,7 +60,7 @@ impl Connections {
                 longest = Some((waited, control));
             }
             compared += 1;
-            if compared == COMPARED {
+            if compared == MAX_COMPARED {
                 break;
             }
         }
@@ -151,7 +151,7 @@ mod tests {
     }
 
     fn drain_waiting(connections: &Connections, least: u64) -> Option<Duration> {
-        let (waited, control) = connections.waiting(Duration::from_secs(least))?;
+        let (waited, control) = connections.longest_idle(Duration::from_secs(least))?;
         control.drain();
         Some(waited)
     }
@@ -181,8 +181,9 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn every_connection_gets_its_turn() {
         let connections = Connections::default();
-        let mut controls = in_a_row(&connections, 3 * COMPARED).await;
-        let first_third = |controls: &[Control]| controls[..COMPARED].iter().filter(|one| one.is_draining()).count();
+        let mut controls = in_a_row(&connections, 3 * MAX_COMPARED).await;
+        let first_third =
+            |controls: &[Control]| controls[..MAX_COMPARED].iter().filter(|one| one.is_draining()).count();
         for expected in 0..3 {
             assert_eq!(first_third(&controls), expected.min(1));
             assert!(drain_waiting(&connections, 0).is_some());
@@ -197,7 +198,7 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn busy_connections_do_not_hide_an_idle_one() {
         let connections = Connections::default();
-        let strangers: Vec<_> = (0..10 * COMPARED).map(|_| Control::closed()).collect();
+        let strangers: Vec<_> = (0..10 * MAX_COMPARED).map(|_| Control::closed()).collect();
         for busy in &strangers {
             connections.add(busy);
         }

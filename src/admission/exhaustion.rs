@@ -31,7 +31,7 @@ impl Default for Exhaustion {
 
 /// A change of state.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum News {
+pub enum Transition {
     /// Something has run out.
     Exhausted,
     /// It is over.
@@ -41,18 +41,18 @@ pub enum News {
 impl Exhaustion {
     /// Whether the error means that the system has nothing left for a connection.
     pub fn is_cause_of(error: &io::Error) -> bool {
-        Self::is_of_descriptors(error) || matches!(errno(error), Some(Errno::ENOBUFS | Errno::ENOMEM))
+        Self::is_out_of_descriptors(error) || matches!(errno(error), Some(Errno::ENOBUFS | Errno::ENOMEM))
     }
 
     /// Whether the error means that the process or the system has no descriptors left.
-    pub fn is_of_descriptors(error: &io::Error) -> bool {
+    pub fn is_out_of_descriptors(error: &io::Error) -> bool {
         matches!(errno(error), Some(Errno::EMFILE | Errno::ENFILE))
     }
 
     /// Whether an error of `accept` concerns only one connection, which is gone, so that the next can be accepted at
     /// once. After any other error, the next attempt would fail as well. Linux also returns errors that are pending on
     /// the new connection (accept(2)).
-    pub fn is_of_one_connection(error: &io::Error) -> bool {
+    pub fn affects_one_connection(error: &io::Error) -> bool {
         matches!(
             errno(error),
             Some(
@@ -73,18 +73,18 @@ impl Exhaustion {
     }
 
     /// Notes that there was nothing left for a connection. Returns the change, if this is one.
-    pub fn failed(&self) -> Option<News> {
-        (self.failed_at.swap(self.now(), Ordering::Relaxed) == 0).then_some(News::Exhausted)
+    pub fn failed(&self) -> Option<Transition> {
+        (self.failed_at.swap(self.now(), Ordering::Relaxed) == 0).then_some(Transition::Exhausted)
     }
 
     /// Notes that a connection was accepted. Returns the change, if this is one.
-    pub fn accepted(&self) -> Option<News> {
+    pub fn accepted(&self) -> Option<Transition> {
         let failed_at = self.failed_at.load(Ordering::Relaxed);
         if failed_at == 0 || u128::from(self.now().saturating_sub(failed_at)) < CALM.as_millis() {
             return None;
         }
         let first = self.failed_at.compare_exchange(failed_at, 0, Ordering::Relaxed, Ordering::Relaxed).is_ok();
-        first.then_some(News::Recovered)
+        first.then_some(Transition::Recovered)
     }
 
     fn now(&self) -> u64 {
@@ -105,14 +105,14 @@ mod tests {
         let exhaustion = Exhaustion::default();
         assert_eq!(exhaustion.accepted(), None);
         for _ in 0..2 {
-            assert_eq!(exhaustion.failed(), Some(News::Exhausted));
+            assert_eq!(exhaustion.failed(), Some(Transition::Exhausted));
             for _ in 0..3 {
                 // One connection closes, one is accepted.
                 tokio::time::advance(CALM / 2).await;
                 assert_eq!((exhaustion.accepted(), exhaustion.failed()), (None, None));
             }
             tokio::time::advance(CALM).await;
-            assert_eq!((exhaustion.accepted(), exhaustion.accepted()), (Some(News::Recovered), None));
+            assert_eq!((exhaustion.accepted(), exhaustion.accepted()), (Some(Transition::Recovered), None));
         }
     }
 
@@ -129,8 +129,8 @@ mod tests {
         ] {
             let error = io::Error::from_raw_os_error(errno as i32);
             assert_eq!(Exhaustion::is_cause_of(&error), exhausted, "{errno}");
-            assert_eq!(Exhaustion::is_of_descriptors(&error), of_descriptors, "{errno}");
-            assert_eq!(Exhaustion::is_of_one_connection(&error), of_one, "{errno}");
+            assert_eq!(Exhaustion::is_out_of_descriptors(&error), of_descriptors, "{errno}");
+            assert_eq!(Exhaustion::affects_one_connection(&error), of_one, "{errno}");
         }
     }
 }

@@ -28,16 +28,16 @@ use tokio::{
 };
 
 use crate::admission::{
-    exhaustion::{Exhaustion, News},
-    room::{Leaving, Room},
-    spares::Spares,
+    exhaustion::{Exhaustion, Transition},
+    room::{Closing, Room},
+    spares::SpareDescriptors,
 };
 
 /// How often a connection that waits for a slot looks for another one to close.
-const LOOK: Duration = Duration::from_millis(50);
+const RETRY_INTERVAL: Duration = Duration::from_millis(50);
 
 /// Maximum number of connections on the internal port that have not proved that they come from a node.
-const UNPROVEN: usize = 64;
+const MAX_UNPROVEN: usize = 64;
 
 /// Counts open connections, for all workers. The cost is per connection, not per request.
 #[derive(Debug)]
@@ -50,7 +50,7 @@ pub struct Admission {
     full: Exhaustion,
     clients: Mutex<HashMap<IpAddr, usize>>,
     room: Room,
-    spares: Spares,
+    spares: SpareDescriptors,
 }
 
 /// The connection limits.
@@ -80,9 +80,9 @@ struct Slots {
 
 impl Admission {
     /// Creates the counters for this number of workers. `spares` are descriptors held back for other nodes.
-    pub fn new(limits: Limits, workers: usize, spares: Spares) -> Self {
+    pub fn new(limits: Limits, workers: usize, spares: SpareDescriptors) -> Self {
         let max = limits.max();
-        let (free, unproven) = (Arc::new(Semaphore::new(max)), Arc::new(Semaphore::new(UNPROVEN)));
+        let (free, unproven) = (Arc::new(Semaphore::new(max)), Arc::new(Semaphore::new(MAX_UNPROVEN)));
         let slots = Arc::new(Mutex::new(Slots { count: max, shrinking: None }));
         let (full, clients, room) = (Exhaustion::default(), Mutex::default(), Room::new(workers));
         Self { limits: ArcSwap::from_pointee(limits), free, slots, unproven, full, clients, room, spares }
@@ -127,41 +127,41 @@ impl Admission {
     }
 
     /// The descriptors that are held back from clients.
-    pub fn spares(&self) -> &Spares {
+    pub fn spare_descriptors(&self) -> &SpareDescriptors {
         &self.spares
     }
 
     /// Closes a connection because the system has no descriptor left for a new one of `worker`.
-    pub fn make_room(&self, worker: usize) -> Option<Leaving> {
+    pub fn make_room(&self, worker: usize) -> Option<Closing> {
         let max = self.max();
         let taken = max - self.free.available_permits().min(max);
         // Any descriptor will do, even that of a connection on the internal port.
-        self.room.make_for_node(worker).or_else(|| self.room.make(worker, taken))
+        self.room.close_one_for_node(worker).or_else(|| self.room.close_one(worker, taken))
     }
 
     /// Waits for a slot for a client connection of `worker`.
     ///
     /// Strangers (connections that have not named a served host) may hold no more slots than are free. Beyond that, the
     /// oldest one is closed, so that clients that name a served host find a slot. If all slots are taken, one is freed
-    /// with [`Room::make`].
+    /// with [`Room::close_one`].
     pub async fn slot(self: &Arc<Self>, worker: usize) -> Slot {
         let free = self.free.available_permits();
         if free > 0 && self.room.strangers().count() > free {
             self.room.strangers().crowd_out(worker, false);
         }
         let permit = if let Ok(permit) = Arc::clone(&self.free).try_acquire_owned() {
-            if let Some(News::Recovered) = self.full.accepted() {
+            if let Some(Transition::Recovered) = self.full.accepted() {
                 tracing::info!(max_connections = self.max(), "below the connection limit again");
             }
             Some(permit)
         } else {
-            if let Some(News::Exhausted) = self.full.failed() {
+            if let Some(Transition::Exhausted) = self.full.failed() {
                 tracing::warn!(
                     max_connections = self.max(),
                     "connection limit reached: idle connections are closed to make room, and new ones wait"
                 );
             }
-            wait(&self.free, || drop(self.room.make(worker, self.max()))).await
+            wait(&self.free, || drop(self.room.close_one(worker, self.max()))).await
         };
         Slot { permit, client: None }
     }
@@ -171,7 +171,7 @@ impl Admission {
     pub async fn slot_for_node(self: &Arc<Self>, worker: usize) -> Slot {
         let permit = match Arc::clone(&self.unproven).try_acquire_owned() {
             Ok(permit) => Some(permit),
-            Err(_) => wait(&self.unproven, || drop(self.room.make_for_node(worker))).await,
+            Err(_) => wait(&self.unproven, || drop(self.room.close_one_for_node(worker))).await,
         };
         Slot { permit, client: None }
     }
@@ -220,7 +220,7 @@ async fn wait(slots: &Arc<Semaphore>, make_room: impl Fn()) -> Option<OwnedSemap
     let mut waiting = pin!(Arc::clone(slots).acquire_owned());
     loop {
         make_room();
-        if let Ok(permit) = timeout(LOOK, &mut waiting).await {
+        if let Ok(permit) = timeout(RETRY_INTERVAL, &mut waiting).await {
             // The semaphore is never closed, so there is no error.
             return permit.ok();
         }
@@ -278,7 +278,7 @@ mod tests {
 
     fn admission(max: usize, per_client: usize) -> Arc<Admission> {
         let exempt = vec!["10.0.0.0/8".parse().unwrap()];
-        Arc::new(Admission::new(Limits { max, per_client, exempt }, 1, Spares::new(0).unwrap()))
+        Arc::new(Admission::new(Limits { max, per_client, exempt }, 1, SpareDescriptors::new(0).unwrap()))
     }
 
     #[tokio::test(start_paused = true)]
@@ -377,7 +377,7 @@ mod tests {
             (Arc::clone(unnamed.stranger()), slot, unnamed)
         };
         let mut held = Vec::new();
-        for _ in 0..UNPROVEN {
+        for _ in 0..MAX_UNPROVEN {
             held.push(stranger().await);
         }
         // A node gives its slot back once it is known.
@@ -387,7 +387,7 @@ mod tests {
                 async move { admission.slot_for_node(0).await }
             });
             let crowded_out = loop {
-                tokio::time::sleep(LOOK).await;
+                tokio::time::sleep(RETRY_INTERVAL).await;
                 if let Some(index) = held.iter().position(|(stranger, ..)| stranger.was_crowded_out()) {
                     break index;
                 }

@@ -81,23 +81,23 @@ impl Room {
     /// Closes a stranger on the internal port to free a slot for a connection of `worker`.
     ///
     /// Returns `None` if no stranger has been connected for long enough.
-    pub fn make_for_node(&self, worker: usize) -> Option<Leaving> {
-        self.strangers_among_nodes.crowd_out(worker, true).map(|()| Leaving(None))
+    pub fn close_one_for_node(&self, worker: usize) -> Option<Closing> {
+        self.strangers_among_nodes.crowd_out(worker, true).map(|()| Closing(None))
     }
 
     /// Closes a connection to make room for one of `worker` while `taken` slots are taken: a stranger that has been
     /// connected for long enough or, as long as there are few strangers, an idle connection.
     ///
     /// Returns `None` if there is none to close.
-    pub fn make(&self, worker: usize, taken: usize) -> Option<Leaving> {
+    pub fn close_one(&self, worker: usize, taken: usize) -> Option<Closing> {
         if self.strangers.crowd_out(worker, true).is_some() {
-            return Some(Leaving(None));
+            return Some(Closing(None));
         }
         if self.strangers.count() * STRANGERS_SHARE >= taken {
             return None;
         }
         let own = worker % self.connections.len();
-        let waiting = |index: usize| self.connections[index].waiting(IDLE);
+        let waiting = |index: usize| self.connections[index].longest_idle(IDLE);
         // Looking at one other worker, a different one each time, is enough: every worker's idle connections are reached
         // soon.
         let turn = self.turn.fetch_add(1, Ordering::Relaxed);
@@ -107,21 +107,21 @@ impl Room {
         let (here, there) = (waiting(own), others.next().and_then(waiting));
         let longest = here.into_iter().chain(there).max_by_key(|(waited, _)| *waited);
         let (_, control) = longest.or_else(|| others.find_map(waiting))?;
-        let leaving = Leaving(Some(control.downgrade()));
+        let closing = Closing(Some(control.downgrade()));
         control.drain();
         self.idle_ended.add();
-        Some(leaving)
+        Some(closing)
     }
 }
 
 /// A connection that is being closed.
 #[derive(Debug)]
-pub struct Leaving(Option<WeakControl>);
+pub struct Closing(Option<WeakControl>);
 
-impl Leaving {
+impl Closing {
     /// Waits until it is closed, up to `limit`. That takes a moment: an HTTP/2 connection may send something first, and
     /// another worker has to be woken. Without waiting, the caller would close one connection after another meanwhile.
-    pub async fn gone(self, limit: Duration) {
+    pub async fn closed(self, limit: Duration) {
         let until = Instant::now() + limit;
         yield_now().await;
         while self.0.as_ref().is_some_and(WeakControl::is_alive) && Instant::now() < until {
@@ -157,10 +157,10 @@ mod tests {
         let room = Room::new(2);
         let controls = idle(&room, &[0, 1, 0]).await;
         for expected in [[true, false, false], [true, true, false], [true, true, true]] {
-            assert!(room.make(0, 3).is_some());
+            assert!(room.close_one(0, 3).is_some());
             assert_eq!(ended(&controls), expected);
         }
-        assert!(room.make(0, 3).is_none());
+        assert!(room.close_one(0, 3).is_none());
         assert_eq!(room.idle_ended(), 3);
     }
 
@@ -169,7 +169,7 @@ mod tests {
         for owner in 0..5 {
             let room = Room::new(5);
             let controls = idle(&room, &[owner]).await;
-            assert!(room.make(2, 1).is_some());
+            assert!(room.close_one(2, 1).is_some());
             assert_eq!(ended(&controls), [true]);
         }
     }
@@ -180,13 +180,13 @@ mod tests {
         let controls = idle(&room, &[0, 0]).await;
         let stranger = room.strangers().add(0, Control::closed());
         // The stranger is too young, and strangers hold their full share.
-        assert!(room.make(0, STRANGERS_SHARE).is_none());
+        assert!(room.close_one(0, STRANGERS_SHARE).is_none());
         tokio::time::advance(IDLE).await;
-        assert!(room.make(0, STRANGERS_SHARE).is_some());
+        assert!(room.close_one(0, STRANGERS_SHARE).is_some());
         assert!(stranger.stranger().was_crowded_out());
         assert_eq!(ended(&controls), [false, false]);
         // With more slots, it is less than the share.
-        assert!(room.make(0, STRANGERS_SHARE + 1).is_some());
+        assert!(room.close_one(0, STRANGERS_SHARE + 1).is_some());
         assert_eq!(ended(&controls), [true, false]);
     }
 
@@ -195,12 +195,12 @@ mod tests {
         let room = Room::new(1);
         let mut controls = idle(&room, &[0, 0]).await;
         for kept in [true, false] {
-            let leaving = room.make(0, 2).unwrap();
+            let closing = room.close_one(0, 2).unwrap();
             if !kept {
                 controls.clear();
             }
             let start = Instant::now();
-            leaving.gone(IDLE).await;
+            closing.closed(IDLE).await;
             assert_eq!(start.elapsed() >= IDLE, kept);
         }
     }

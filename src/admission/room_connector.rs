@@ -66,7 +66,7 @@ where
         // Checked here because another task can poll the future.
         let for_node = to_node || is_for_node();
         Box::pin(async move {
-            let spares = admission.spares();
+            let spares = admission.spare_descriptors();
             for _ in 1..TRIES {
                 // Descriptors for nodes come first: hold them back again before a client gets one.
                 if for_node || spares.restore().is_ok() {
@@ -76,8 +76,8 @@ where
                         continue;
                     }
                 }
-                let Some(leaving) = admission.make_room(worker) else { break };
-                leaving.gone(PATIENCE).await;
+                let Some(closing) = admission.make_room(worker) else { break };
+                closing.closed(PATIENCE).await;
             }
             inner.call(uri).await
         })

@@ -13,17 +13,17 @@ use tokio::task_local;
 
 use crate::admission::exhaustion::Exhaustion;
 
-/// One descriptor in this many is held back, up to `MOST`.
+/// One descriptor in this many is held back, up to `MAX_SPARES`.
 const SHARE: u64 = 8;
-const MOST: usize = 32;
+const MAX_SPARES: usize = 32;
 /// Below this limit, there are too few descriptors to hold any back.
-const LEAST_LIMIT: u64 = 64;
+const MIN_LIMIT: u64 = 64;
 
 task_local! {
     static FOR_NODE: ();
 }
 
-/// Runs `work`, which polls a request from another node: connections that it opens may use [`Spares`].
+/// Runs `work`, which polls a request from another node: connections that it opens may use [`SpareDescriptors`].
 pub fn for_node<T>(work: impl FnOnce() -> T) -> T {
     FOR_NODE.sync_scope((), work)
 }
@@ -39,7 +39,7 @@ pub fn is_for_node() -> bool {
 /// Code that serves clients [restores](Self::restore) them before it opens anything, so the next free descriptor is
 /// held back again.
 #[derive(Debug)]
-pub struct Spares {
+pub struct SpareDescriptors {
     /// How many each half holds.
     most: usize,
     /// Read without the lock, once per connection.
@@ -53,10 +53,10 @@ struct Halves {
     outgoing: Vec<OwnedFd>,
 }
 
-impl Spares {
+impl SpareDescriptors {
     /// How many descriptors a process with this limit of open files holds back.
     pub fn count(limit: u64) -> usize {
-        if limit < LEAST_LIMIT { 0 } else { usize::try_from(limit / SHARE).unwrap_or(MOST).min(MOST) }
+        if limit < MIN_LIMIT { 0 } else { usize::try_from(limit / SHARE).unwrap_or(MAX_SPARES).min(MAX_SPARES) }
     }
 
     /// Holds back `count` descriptors, which must be an even number.
@@ -107,7 +107,7 @@ impl Spares {
     }
 
     fn free(&self, error: &io::Error, half: fn(&mut Halves) -> &mut Vec<OwnedFd>) -> bool {
-        if !Exhaustion::is_of_descriptors(error) {
+        if !Exhaustion::is_out_of_descriptors(error) {
             return false;
         }
         let mut held = self.held();
@@ -133,13 +133,13 @@ mod tests {
     #[test]
     fn a_small_share_of_the_limit_is_held_back() {
         for (limit, expected) in [(0, 0), (63, 0), (64, 8), (128, 16), (1024, 32), (u64::MAX, 32)] {
-            assert_eq!(Spares::count(limit), expected, "{limit}");
+            assert_eq!(SpareDescriptors::count(limit), expected, "{limit}");
         }
     }
 
     #[test]
     fn each_half_is_freed_and_restored() {
-        let spares = Spares::new(4).unwrap();
+        let spares = SpareDescriptors::new(4).unwrap();
         let full = error(Errno::EMFILE);
         for _ in 0..2 {
             assert_eq!([(); 3].map(|()| spares.free_outgoing(&full)), [true, true, false]);

@@ -15,7 +15,7 @@ pub use error::CertificateError;
 pub use issuer::Issuer;
 use pmesh_layers::host::{HostName, HostPattern, parents};
 use rustls::ServerConfig;
-pub use watch::{CertificateWatch, Looked};
+pub use watch::{CertificateWatch, Refreshed};
 
 use crate::settings::CertificateFiles;
 

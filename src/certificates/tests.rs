@@ -253,27 +253,27 @@ fn a_pair_that_is_replaced_file_by_file_is_used_when_it_matches() {
     let before = setup.add(&["a.example"]);
     let mut watch = CertificateWatch::new(&setup.files);
     let certificates = setup.certificates(&["a.example"]).unwrap();
-    let mut look = |all| {
-        let Looked { new, unusable } = watch.look(&certificates, all);
+    let mut refresh = |all| {
+        let Refreshed { new, unusable } = watch.refresh(&certificates, all);
         (new, unusable)
     };
-    assert_eq!(look(false), (0, 0));
+    assert_eq!(refresh(false), (0, 0));
 
     let (after, texts) = setup.next(&["a.example"]);
     setup.write("0.crt", &texts[0]);
     for all in [false, false, true] {
-        assert_eq!(look(all), (0, 1));
+        assert_eq!(refresh(all), (0, 1));
         assert_eq!(setup.presented(&certificates, "a.example"), before);
     }
     setup.write("0.key", &texts[1]);
-    assert_eq!(look(false), (1, 0));
+    assert_eq!(refresh(false), (1, 0));
     assert_eq!(setup.presented(&certificates, "a.example"), after);
 
     // Written again with the same contents.
     let config = certificates.server_config(&host("a.example")).unwrap();
     setup.write("0.crt", &texts[0]);
     for all in [false, true] {
-        assert_eq!(look(all), (0, 0));
+        assert_eq!(refresh(all), (0, 0));
         assert!(Arc::ptr_eq(&config, &certificates.server_config(&host("a.example")).unwrap()));
     }
 }
@@ -293,7 +293,7 @@ fn an_unusable_pair_affects_neither_its_predecessor_nor_other_pairs() {
         let (second, texts) = setup.next(&["b.example"]);
         setup.write("1.crt", &texts[0]);
         setup.write("1.key", &texts[1]);
-        assert_eq!(watch.look(&certificates, false), Looked { new: 1, unusable: 1 }, "{damage:?}");
+        assert_eq!(watch.refresh(&certificates, false), Refreshed { new: 1, unusable: 1 }, "{damage:?}");
         assert_eq!(setup.presented(&certificates, "a.example"), first, "{damage:?}");
         assert_eq!(setup.presented(&certificates, "b.example"), second, "{damage:?}");
     }
@@ -328,7 +328,7 @@ fn a_switched_symlink_is_noticed() {
     assert_eq!(setup.presented(&certificates, "a.example"), before);
     symlink("..2", folder.join("..staged")).unwrap();
     fs::rename(folder.join("..staged"), folder.join("..data")).unwrap();
-    assert_eq!(watch.look(&certificates, false), Looked { new: 1, unusable: 0 });
+    assert_eq!(watch.refresh(&certificates, false), Refreshed { new: 1, unusable: 0 });
     assert_eq!(setup.presented(&certificates, "a.example"), after);
 }
 
@@ -348,7 +348,7 @@ fn names_follow_the_certificate_and_sessions_survive() {
     let (after, texts) = setup.next(&["a.example", "*.c.example"]);
     setup.write("0.crt", &texts[0]);
     setup.write("0.key", &texts[1]);
-    assert_eq!(watch.look(&certificates, false), Looked { new: 1, unusable: 0 });
+    assert_eq!(watch.refresh(&certificates, false), Refreshed { new: 1, unusable: 0 });
     assert_eq!(kinds(), [Some(HandshakeKind::Resumed); 2]);
     assert_eq!(setup.presented(&certificates, "a.example"), after);
     assert_eq!(setup.presented(&certificates, "x.c.example"), after);

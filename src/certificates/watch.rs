@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::{Certificates, files::Files};
 use crate::{
-    file_watch::{FileWatch, Look},
+    file_watch::{FileWatch, Refresh},
     settings::CertificateFiles,
 };
 
@@ -18,13 +18,13 @@ impl CertificateWatch {
         Self(pairs.iter().map(|pair| FileWatch::new([pair.cert.clone(), pair.key.clone()])).collect())
     }
 
-    /// Reads the files that have changed since the last look, or all of them if `all` is set, and uses them for new
+    /// Reads the files that have changed since the last refresh, or all of them if `all` is set, and uses them for new
     /// handshakes. `certificates` must have been built from the same pairs.
     ///
     /// A pair that cannot be used does not affect the others; its previous certificate stays in use. The problem is
-    /// logged once per change. The pair is read again at each look, because its files may be replaced one after the
+    /// logged once per change. The pair is read again at each refresh, because its files may be replaced one after the
     /// other. TLS sessions that began with a replaced certificate can still be resumed.
-    pub fn look(&mut self, certificates: &Certificates, all: bool) -> Looked {
+    pub fn refresh(&mut self, certificates: &Certificates, all: bool) -> Refreshed {
         let files = certificates.files.load();
         let mut served = None;
         let mut pairs = files.pairs.clone();
@@ -34,15 +34,15 @@ impl CertificateWatch {
                 let served = served.get_or_insert_with(|| certificates.served());
                 pair.files.load(&certificates.issuer.tls, served, &files)
             };
-            match watch.look(all, load) {
-                Look::Read(read) if read.loaded.chain != pair.loaded.chain => {
+            match watch.refresh(all, load) {
+                Refresh::Read(read) if read.loaded.chain != pair.loaded.chain => {
                     *pair = Arc::new(read);
                     new.push(Arc::clone(pair));
                 }
-                Look::Failed(Some(error)) => {
+                Refresh::Failed(Some(error)) => {
                     tracing::warn!("cannot use a new certificate; the previous one stays in use: {error}");
                 }
-                Look::Unchanged | Look::Read(_) | Look::Failed(None) => {}
+                Refresh::Unchanged | Refresh::Read(_) | Refresh::Failed(None) => {}
             }
         }
         if !new.is_empty() {
@@ -54,13 +54,13 @@ impl CertificateWatch {
                 tracing::warn!("{doubt}");
             }
         }
-        Looked { new: new.len(), unusable: self.0.iter().filter(|watch| watch.has_failed()).count() }
+        Refreshed { new: new.len(), unusable: self.0.iter().filter(|watch| watch.has_failed()).count() }
     }
 }
 
-/// The result of a look.
+/// The result of a refresh.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Looked {
+pub struct Refreshed {
     /// The number of new certificates.
     pub new: usize,
     /// The number of pairs that cannot be used.

@@ -57,9 +57,9 @@ pub enum Command {
         next: bool,
     },
     /// Print the state of a node.
-    Status(Asked),
+    Status(NodeQuery),
     /// Print the nodes that a node knows.
-    Peers(Asked),
+    Peers(NodeQuery),
     /// Print the endpoints that the running node sends requests to, and their state.
     Upstreams {
         /// Print JSON instead of a table.
@@ -81,7 +81,7 @@ pub enum Command {
 
 /// Which node to ask, and how to print its response.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Asked {
+pub struct NodeQuery {
     /// The name of another node; `None`: the node that runs in this home.
     pub node: Option<NodeName>,
     /// Print JSON instead of a table.
@@ -140,8 +140,8 @@ impl Arguments {
             Some(("explain", matches)) => Command::Explain { key: matches.get_one(EXPLAINED).cloned() },
             Some(("schema", _)) => Command::Schema,
             Some(("ca", matches)) => Command::Authority { next: matches.get_flag(NEXT) },
-            Some((STATUS, matches)) => Command::Status(asked(matches)),
-            Some((PEERS, matches)) => Command::Peers(asked(matches)),
+            Some((STATUS, matches)) => Command::Status(node_query(matches)),
+            Some((PEERS, matches)) => Command::Peers(node_query(matches)),
             Some(("upstreams", matches)) => Command::Upstreams { json: matches.get_flag(JSON) },
             Some(("routes", matches)) => Command::Routes { json: matches.get_flag(JSON) },
             Some(("reload", matches)) => Command::Reload { json: matches.get_flag(JSON) },
@@ -152,9 +152,9 @@ impl Arguments {
     }
 }
 
-fn asked(matches: &ArgMatches) -> Asked {
+fn node_query(matches: &ArgMatches) -> NodeQuery {
     let node = matches.get_one::<String>(NODE).and_then(|name| name.parse().ok());
-    Asked { node, json: matches.get_flag(JSON) }
+    NodeQuery { node, json: matches.get_flag(JSON) }
 }
 
 fn secret(matches: &ArgMatches) -> SecretCommand {
@@ -333,8 +333,8 @@ mod tests {
             (&["schema"], Command::Schema),
             (&["ca"], Command::Authority { next: false }),
             (&["ca", "--next"], Command::Authority { next: true }),
-            (&["status"], Command::Status(Asked { node: None, json: false })),
-            (&["peers", "--json", "--node", "B"], Command::Peers(Asked { node: "b".parse().ok(), json: true })),
+            (&["status"], Command::Status(NodeQuery { node: None, json: false })),
+            (&["peers", "--json", "--node", "B"], Command::Peers(NodeQuery { node: "b".parse().ok(), json: true })),
             (&["upstreams", "--json"], Command::Upstreams { json: true }),
             (&["routes"], Command::Routes { json: false }),
             (&["reload"], Command::Reload { json: false }),

@@ -96,7 +96,7 @@ fn routes(loaded: &Loaded) -> Vec<CheckedRoute> {
 /// Formats a route, followed by the settings that it inherits.
 fn lines(route: &CheckedRoute) -> String {
     let CheckedRoute { place, answer, listeners, inherited, .. } = route;
-    let usual = Listener::USUAL.map(|listener| listener.name().to_owned());
+    let usual = Listener::DEFAULT.map(|listener| listener.name().to_owned());
     let on = if *listeners == usual { String::new() } else { format!(" on {}", listeners.join(", ")) };
     let mut text = format!("{place} -> {answer}{on}\n");
     let rows: Vec<_> =

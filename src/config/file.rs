@@ -32,7 +32,7 @@ pub(super) struct ConfigFile {
 
 impl ConfigFile {
     pub(super) fn parse(path: PathBuf, text: &str) -> Result<Self, Problem> {
-        let lines = Lines::of(text);
+        let lines = Lines::new(text);
         let document = Document::parse(text.to_owned()).map_err(|error| {
             let line = error.span().map_or(1, |span| lines.at(span.start));
             let message = match (error.message().trim(), error.span().and_then(|span| text.get(span))) {
@@ -97,7 +97,7 @@ impl ConfigFile {
 
     /// The references to the environment in the string at `path`.
     pub(super) fn references(&self, path: &[String]) -> Option<String> {
-        self.references.of(path)
+        self.references.at(path)
     }
 
     fn written_at(&self, path: &[String]) -> String {

@@ -60,7 +60,7 @@ impl Files {
     pub(super) fn new(mut main: ConfigFile) -> Self {
         let values = main.take_values();
         let included = values.iter().filter(|(key, _)| table::by_key(key).is_some_and(|setting| setting.in_included));
-        let parts = included.map(|(key, value)| (key.clone(), Parts::of(value, None))).collect();
+        let parts = included.map(|(key, value)| (key.clone(), Parts::new(value, None))).collect();
         Self { main, included: Vec::new(), values, parts }
     }
 
@@ -75,7 +75,7 @@ impl Files {
     }
 
     fn add_value(&mut self, key: String, value: Value, id: Id, problems: &mut Problems) {
-        let parts = self.parts.entry(key.clone()).or_insert_with(|| Parts::of(&value, id));
+        let parts = self.parts.entry(key.clone()).or_insert_with(|| Parts::new(&value, id));
         match (self.values.get_mut(&key), value, parts) {
             (None, value, _) => {
                 self.values.insert(key, value);
@@ -162,7 +162,7 @@ impl Files {
 }
 
 impl Parts {
-    fn of(value: &Value, id: Id) -> Self {
+    fn new(value: &Value, id: Id) -> Self {
         match value {
             Value::Array(..) => Self::List(vec![(0, id)]),
             Value::Dict(_, table) => Self::Table(table.keys().map(|key| (key.clone(), id)).collect()),

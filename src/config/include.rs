@@ -33,7 +33,7 @@ struct Entry {
 
 impl Include {
     /// Reads the setting, and resolves its paths.
-    pub(super) fn of(main: &ConfigFile, user_home: Option<&str>, problems: &mut Problems) -> Self {
+    pub(super) fn read_setting(main: &ConfigFile, user_home: Option<&str>, problems: &mut Problems) -> Self {
         let folder = main.path().parent().unwrap_or(Path::new(""));
         let mut entries = Vec::new();
         let mut read = |value: &Value, path: &[String]| {

@@ -102,7 +102,7 @@ impl Kind {
             }
             Self::Switch => Value::from(text).to_bool_lossy().map_or_else(|| text.into(), Value::from),
             Self::File | Self::Directory => path::expand(text, home).into(),
-            Self::Socket => path::of_socket(text, |path| path::expand(path, home)).into(),
+            Self::Socket => path::map_socket(text, |path| path::expand(path, home)).into(),
             // In a file, peers are a table. Here they are a list, so that duplicate names can be reported.
             Self::Addresses | Self::Networks | Self::Peers => words(text).map(Value::from).collect::<Vec<_>>().into(),
             Self::Routes => text.split_whitespace().map(route).collect::<Vec<_>>().into(),

@@ -21,7 +21,7 @@ pub(super) fn resolve(folder: &Path, text: &str, home: Option<&str>) -> String {
 }
 
 /// Maps the path in `unix:PATH`. Leaves other addresses as they are.
-pub(super) fn of_socket(text: &str, map: impl FnOnce(&str) -> String) -> String {
+pub(super) fn map_socket(text: &str, map: impl FnOnce(&str) -> String) -> String {
     text.strip_prefix("unix:").map_or_else(|| text.to_owned(), |path| format!("unix:{}", map(path)))
 }
 

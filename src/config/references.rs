@@ -26,7 +26,7 @@ impl References {
     }
 
     /// The references in the string at `path`, if it has any.
-    pub(super) fn of(&self, path: &[String]) -> Option<String> {
+    pub(super) fn at(&self, path: &[String]) -> Option<String> {
         self.0.get(path).map(|sources| sources.join(", "))
     }
 

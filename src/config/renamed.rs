@@ -6,7 +6,7 @@ use super::{Setting, table};
 const SETTINGS: &[(&str, &str)] = &[("body_timeout", "stall_timeout"), ("tunnel_timeout", "stream_timeout")];
 
 /// Old keys of a route, and what to write instead.
-const OF_ROUTES: &[(&str, &str)] = &[
+const ROUTE_KEYS: &[(&str, &str)] = &[
     ("body_timeout", "stall_timeout"),
     ("hosts", "host = [\"example.com\", …]"),
     ("tunnel_timeout", "stream_timeout"),
@@ -32,8 +32,8 @@ pub(crate) fn flag(old: &str) -> Option<&'static str> {
 }
 
 /// What to write instead of an old key of a route.
-pub(super) fn of_route(old: &str) -> Option<&'static str> {
-    OF_ROUTES.iter().find(|(key, _)| *key == old).map(|(_, new)| *new)
+pub(super) fn route_key(old: &str) -> Option<&'static str> {
+    ROUTE_KEYS.iter().find(|(key, _)| *key == old).map(|(_, new)| *new)
 }
 
 /// The error message for an old name.

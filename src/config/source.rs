@@ -123,7 +123,7 @@ impl Source {
             if !file.resolve(&self.environment, &mut problems) {
                 return Err(problems.into());
             }
-            include = Include::of(&file, home, &mut problems);
+            include = Include::read_setting(&file, home, &mut problems);
             let mut read = Files::new(file);
             if !include.read_into(&mut read, &self.environment, &mut problems) {
                 return Err(problems.into());

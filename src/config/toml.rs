@@ -12,7 +12,7 @@ pub(super) fn dict(table: &dyn TableLike) -> Dict {
 
 /// The tables of `[[key]]`, or of `key = [{…}, …]`.
 pub(super) fn tables(item: &Item) -> Vec<&dyn TableLike> {
-    match Inside::of_item(item) {
+    match Inside::from_item(item) {
         Inside::Tables(tables) => tables.iter().map(|table| table as &dyn TableLike).collect(),
         Inside::Array(values) => {
             values.iter().filter_map(|value| value.as_inline_table()).map(|table| table as &dyn TableLike).collect()
@@ -38,7 +38,7 @@ pub(super) fn line_of(document: &Document<String>, lines: &Lines, path: &[&str])
 pub(super) struct Lines(Vec<usize>);
 
 impl Lines {
-    pub(super) fn of(text: &str) -> Self {
+    pub(super) fn new(text: &str) -> Self {
         Self(iter::once(0).chain(text.match_indices('\n').map(|(end, _)| end + 1)).collect())
     }
 
@@ -84,16 +84,16 @@ enum Inside<'a> {
 type Span = Option<std::ops::Range<usize>>;
 
 impl<'a> Inside<'a> {
-    fn of_item(item: &'a Item) -> Self {
+    fn from_item(item: &'a Item) -> Self {
         match item {
             Item::Table(table) => Self::Table(table),
             Item::ArrayOfTables(tables) => Self::Tables(tables),
-            Item::Value(value) => Self::of_value(value),
+            Item::Value(value) => Self::from_value(value),
             Item::None => Self::Nothing,
         }
     }
 
-    fn of_value(value: &'a toml_edit::Value) -> Self {
+    fn from_value(value: &'a toml_edit::Value) -> Self {
         match value {
             toml_edit::Value::Array(array) => Self::Array(array),
             toml_edit::Value::InlineTable(table) => Self::Table(table),
@@ -106,7 +106,7 @@ impl<'a> Inside<'a> {
         match self {
             Self::Table(table) => {
                 let (key, item) = table.get_key_value(step)?;
-                Some((key.span(), Self::of_item(item)))
+                Some((key.span(), Self::from_item(item)))
             }
             Self::Tables(tables) => {
                 let table = tables.get(step.parse().ok()?)?;
@@ -114,7 +114,7 @@ impl<'a> Inside<'a> {
             }
             Self::Array(array) => {
                 let value = array.get(step.parse().ok()?)?;
-                Some((value.span(), Self::of_value(value)))
+                Some((value.span(), Self::from_value(value)))
             }
             Self::Nothing => None,
         }
@@ -129,7 +129,7 @@ mod tests {
     fn finds_the_line_of_each_value() {
         let text = "a = 1\nb = [\n  2,\n  3,\n]\n\n[[c]]\nd = 4\n\n[[c]]\nd = [{ e = 5 },\n  { e = 6 }]\n";
         let document = Document::parse(text.to_owned()).expect("valid");
-        let lines = Lines::of(text);
+        let lines = Lines::new(text);
         for (path, line) in [
             (&["a"][..], 1),
             (&["b"], 2),

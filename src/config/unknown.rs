@@ -110,7 +110,7 @@ impl Walk {
                     ));
                 }
                 Some(key) => self.item(item, key.shape),
-                None => self.report(match renamed::of_route(name) {
+                None => self.report(match renamed::route_key(name) {
                     Some(new) if matches!(self.path[0].as_str(), "routes" | "defaults") => renamed::message(new),
                     _ => in_table(name, keys, self.which),
                 }),

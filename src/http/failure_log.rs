@@ -50,8 +50,8 @@ where
     }
 
     fn call(&mut self, request: Request<B>) -> Self::Future {
-        let asked = Asked { host: request.extensions().get().cloned(), id: request.extensions().get().cloned() };
-        ResponseFuture { response: self.inner.call(request), asked }
+        let info = RequestInfo { host: request.extensions().get().cloned(), id: request.extensions().get().cloned() };
+        ResponseFuture { response: self.inner.call(request), info }
     }
 }
 
@@ -61,13 +61,13 @@ pin_project! {
     pub struct ResponseFuture<F> {
         #[pin]
         response: F,
-        asked: Asked,
+        info: RequestInfo,
     }
 }
 
 /// The parts of the request that appear in a log line. Keeping them costs two reference counts.
 #[derive(Debug)]
-struct Asked {
+struct RequestInfo {
     host: Option<HostName>,
     id: Option<RequestId>,
 }
@@ -85,7 +85,7 @@ where
             && (response.status().is_client_error() || response.status().is_server_error())
             && let Some(cause) = response.extensions().get::<Cause>()
         {
-            log(response.status(), cause.error(), this.asked);
+            log(response.status(), cause.error(), this.info);
         }
         Poll::Ready(response)
     }
@@ -93,12 +93,12 @@ where
 
 /// Logs a request without a response from its upstream, at this level.
 macro_rules! unanswered {
-    ($level:ident, $status:expr, $asked:expr, $failed:expr, $error:expr) => {
+    ($level:ident, $status:expr, $info:expr, $failed:expr, $error:expr) => {
         tracing::event!(
             tracing::Level::$level,
             status = $status.as_u16(),
-            id = $asked.id.as_ref().and_then(|id| id.header_value().to_str().ok()).unwrap_or("-"),
-            host = $asked.host.as_ref().map_or("-", HostName::as_str),
+            id = $info.id.as_ref().and_then(|id| id.header_value().to_str().ok()).unwrap_or("-"),
+            host = $info.host.as_ref().map_or("-", HostName::as_str),
             upstream = $failed.map_or("-", EndpointError::endpoint),
             attempts = $failed.map(EndpointError::attempts).filter(|attempts| *attempts > 1),
             error = %with_causes($error),
@@ -107,7 +107,7 @@ macro_rules! unanswered {
     };
 }
 
-fn log(status: StatusCode, error: &(dyn Error + Send + Sync + 'static), asked: &Asked) {
+fn log(status: StatusCode, error: &(dyn Error + Send + Sync + 'static), info: &RequestInfo) {
     let failed = error.downcast_ref::<EndpointError>();
     let error = failed.map_or(error, |failed| &**failed.cause());
     let is_known = failed.is_some_and(EndpointError::is_endpoint_failure) || error.is::<AllUnreachable>();
@@ -116,8 +116,8 @@ fn log(status: StatusCode, error: &(dyn Error + Send + Sync + 'static), asked: &
     if !status.is_server_error() || status == StatusCode::NOT_IMPLEMENTED {
         tracing::debug!(status = status.as_u16(), %error, "request rejected");
     } else if is_known {
-        unanswered!(DEBUG, status, asked, failed, error);
+        unanswered!(DEBUG, status, info, failed, error);
     } else {
-        unanswered!(WARN, status, asked, failed, error);
+        unanswered!(WARN, status, info, failed, error);
     }
 }

@@ -6,7 +6,7 @@ use std::{
 };
 
 use crate::{
-    file_watch::{FileWatch, Look},
+    file_watch::{FileWatch, Refresh},
     pem::PemError,
     secret::CONTEXT,
     settings::{MeshFiles, Settings},
@@ -66,7 +66,7 @@ impl IdentityWatch {
     /// Renews the derived certificates of `identity` before they expire. With files, reads them again if they have
     /// changed since the last successful read, or if `all` is set. Returns whether the certificates were renewed. Call
     /// it often: it is cheap if there is nothing to do.
-    pub fn look(&mut self, identity: &NodeIdentity, all: bool) -> bool {
+    pub fn refresh(&mut self, identity: &NodeIdentity, all: bool) -> bool {
         let Some((files, watch)) = &mut self.files else {
             return self.renew(identity, SystemTime::now());
         };
@@ -79,13 +79,13 @@ impl IdentityWatch {
             let certificates = files.read()?;
             identity.replace_certificates(certificates).map_err(|error| files.unusable(error))
         };
-        match watch.look(all || is_due, take) {
-            Look::Read(()) if watch.found_change() => {
+        match watch.refresh(all || is_due, take) {
+            Refresh::Read(()) if watch.found_change() => {
                 tracing::info!("{RENEWED}");
                 return true;
             }
-            Look::Unchanged | Look::Read(()) | Look::Failed(None) => {}
-            Look::Failed(Some(error)) => tracing::error!("{NOT_RENEWED}: {error}"),
+            Refresh::Unchanged | Refresh::Read(()) | Refresh::Failed(None) => {}
+            Refresh::Failed(Some(error)) => tracing::error!("{NOT_RENEWED}: {error}"),
         }
         false
     }
@@ -174,23 +174,23 @@ mod tests {
         let mut watch = IdentityWatch::new(Some(files.clone()));
         let (name, secret) = ("a".parse().unwrap(), Secret::generate().unwrap());
         let identity = NodeIdentity::with_certificates(CONTEXT, name, [&secret], files.read().unwrap()).unwrap();
-        let mut look = |all| {
+        let mut refresh = |all| {
             let before = identity.server_config();
-            let is_renewed = watch.look(&identity, all);
+            let is_renewed = watch.refresh(&identity, all);
             let is_replaced = !std::sync::Arc::ptr_eq(&before, &identity.server_config());
             (is_replaced, is_renewed)
         };
-        assert_eq!(look(false), (false, false));
+        assert_eq!(refresh(false), (false, false));
         write();
-        assert_eq!([look(false), look(false)], [(true, true), (false, false)]);
+        assert_eq!([refresh(false), refresh(false)], [(true, true), (false, false)]);
         fs::write(&files.key.path, "").unwrap();
-        assert_eq!(look(false), (false, false));
+        assert_eq!(refresh(false), (false, false));
         write();
-        assert_eq!(look(false), (true, true));
+        assert_eq!(refresh(false), (true, true));
         // This happens once an hour, to verify the certificates again.
-        assert!(!look(true).1);
+        assert!(!refresh(true).1);
         write();
-        assert_eq!(look(true), (true, true));
+        assert_eq!(refresh(true), (true, true));
     }
 
     #[test]

@@ -4,7 +4,7 @@ use tower::BoxError;
 
 use super::{Secrets, old_file};
 use crate::{
-    file_watch::{FileWatch, Look},
+    file_watch::{FileWatch, Refresh},
     settings::SecretSource,
 };
 
@@ -27,12 +27,12 @@ impl SecretWatch {
     }
 
     /// Passes the secrets to `take` if their files have changed since it last succeeded, or if `all` is set. If they
-    /// cannot be read or `take` fails, the next look tries again.
-    pub fn look<T>(&mut self, all: bool, take: impl FnOnce(Secrets) -> Result<T, BoxError>) -> Look<T> {
-        self.files.look(all, || take(Secrets::load(&self.source)?))
+    /// cannot be read or `take` fails, the next refresh tries again.
+    pub fn refresh<T>(&mut self, all: bool, take: impl FnOnce(Secrets) -> Result<T, BoxError>) -> Refresh<T> {
+        self.files.refresh(all, || take(Secrets::load(&self.source)?))
     }
 
-    /// Whether the secrets could not be read or taken at the last look.
+    /// Whether the secrets could not be read or taken at the last refresh.
     pub fn has_failed(&self) -> bool {
         self.files.has_failed()
     }
@@ -60,18 +60,18 @@ mod tests {
         };
         write(&path, "1".repeat(64));
         let mut watch = SecretWatch::new(&SecretSource::Home(path.clone())).unwrap();
-        let mut look = || watch.look(false, |secrets| Ok(secrets.iter().count()));
-        assert_eq!(look(), Look::Unchanged);
+        let mut refresh = || watch.refresh(false, |secrets| Ok(secrets.iter().count()));
+        assert_eq!(refresh(), Refresh::Unchanged);
         write(&old_file(&path), "2".repeat(64));
-        assert_eq!([look(), look()], [Look::Read(2), Look::Unchanged]);
+        assert_eq!([refresh(), refresh()], [Refresh::Read(2), Refresh::Unchanged]);
         write(&path, String::new());
-        assert!(matches!(look(), Look::Failed(Some(_))));
-        assert_eq!(look(), Look::Failed(None));
+        assert!(matches!(refresh(), Refresh::Failed(Some(_))));
+        assert_eq!(refresh(), Refresh::Failed(None));
         fs::remove_file(&path).unwrap();
-        assert!(matches!(look(), Look::Failed(Some(complaint)) if complaint.contains("does not exist")));
+        assert!(matches!(refresh(), Refresh::Failed(Some(complaint)) if complaint.contains("does not exist")));
         write(&path, "3".repeat(64));
         fs::remove_file(old_file(&path)).unwrap();
-        assert_eq!([look(), look()], [Look::Read(1), Look::Unchanged]);
+        assert_eq!([refresh(), refresh()], [Refresh::Read(1), Refresh::Unchanged]);
     }
 
     #[test]
@@ -81,9 +81,9 @@ mod tests {
         let mut watch = SecretWatch::new(&SecretSource::Home(path.clone())).unwrap();
         fs::write(&path, "1".repeat(64)).unwrap();
         fs::set_permissions(&path, Permissions::from_mode(0o600)).unwrap();
-        assert_eq!(watch.look(false, |_| Err::<(), _>("no random numbers".into())), {
-            Look::Failed(Some("no random numbers".to_owned()))
+        assert_eq!(watch.refresh(false, |_| Err::<(), _>("no random numbers".into())), {
+            Refresh::Failed(Some("no random numbers".to_owned()))
         });
-        assert_eq!(watch.look(false, |_| Ok(())), Look::Read(()));
+        assert_eq!(watch.refresh(false, |_| Ok(())), Refresh::Read(()));
     }
 }

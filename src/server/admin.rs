@@ -13,7 +13,7 @@ use pmesh_layers::{
 };
 use tokio::sync::{mpsc, oneshot};
 
-use super::{control::Ask, process::Process};
+use super::{control::ControlRequest, process::Process};
 use crate::{
     admin::{
         ConfigurationReport, EndpointReport, EndpointState, ErrorReport, Node, ReloadReport, RoutesReport,
@@ -29,7 +29,7 @@ use crate::{
 pub(super) struct Admin {
     pub(super) process: Arc<Process>,
     pub(super) about: Arc<About>,
-    pub(super) asks: mpsc::UnboundedSender<Ask>,
+    pub(super) requests: mpsc::UnboundedSender<ControlRequest>,
 }
 
 impl Node for Admin {
@@ -83,21 +83,21 @@ impl Node for Admin {
     }
 
     fn reload(&self) -> BoxFuture<'static, Result<ReloadReport, String>> {
-        self.ask(Ask::Reload)
+        self.request(ControlRequest::Reload)
     }
 
     fn reload_secret(&self) -> BoxFuture<'static, Result<SecretReport, String>> {
-        self.ask(Ask::Secret)
+        self.request(ControlRequest::Secret)
     }
 }
 
 impl Admin {
-    fn ask<T: Send + 'static>(
+    fn request<T: Send + 'static>(
         &self,
-        ask: impl FnOnce(oneshot::Sender<Result<T, String>>) -> Ask,
+        request: impl FnOnce(oneshot::Sender<Result<T, String>>) -> ControlRequest,
     ) -> BoxFuture<'static, Result<T, String>> {
         let (sender, answer) = oneshot::channel();
-        let _ = self.asks.send(ask(sender));
+        let _ = self.requests.send(request(sender));
         let stop = self.about.stop.clone();
         Box::pin(async move {
             answer.await.unwrap_or_else(|_| {

@@ -13,17 +13,17 @@ use tokio::{
 use super::{handover::Handover, process::Process, reload::Reloader};
 use crate::{
     admin::{self, Node, ReloadReport, SecretReport, Socket},
-    file_watch::Look,
+    file_watch::Refresh,
     mesh::IdentityWatch,
     telemetry::causes::with_causes,
 };
 
 /// How often the files are checked.
-const LOOK: Duration = Duration::from_secs(1);
+const CHECK_INTERVAL: Duration = Duration::from_secs(1);
 
 /// A request from the admin API to the control thread.
 #[derive(Debug)]
-pub enum Ask {
+pub enum ControlRequest {
     /// Reload the configuration.
     Reload(oneshot::Sender<Result<ReloadReport, String>>),
     /// Read the secret file.
@@ -43,7 +43,7 @@ pub struct Control {
     /// The socket of the admin API, and the node that answers there.
     pub admin: Option<(Socket, Arc<dyn Node>)>,
     /// Requests from the admin API.
-    pub asks: mpsc::UnboundedReceiver<Ask>,
+    pub requests: mpsc::UnboundedReceiver<ControlRequest>,
 }
 
 impl fmt::Debug for Control {
@@ -89,79 +89,81 @@ impl Control {
             });
         }
         let generation = self.process.generation();
-        self.reloader.tell_others(None, &generation.settings);
+        self.reloader.publish(None, &generation.settings);
     }
 
     async fn run(&mut self, hangup: &Notify) {
-        let mut ticks = interval(LOOK);
+        let mut ticks = interval(CHECK_INTERVAL);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
             tokio::select! {
                 () = hangup.notified() => {
                     tracing::info!("SIGHUP: reading the configuration, certificates and the secret again");
                     self.with_descriptors(|control| {
-                        control.reloader.look(true);
-                        control.look(true);
+                        control.reloader.refresh(true);
+                        control.check_files(true);
                     });
                 }
                 _ = ticks.tick() => self.with_descriptors(|control| {
                     if control.process.current().settings.watch_config {
-                        control.reloader.look(false);
+                        control.reloader.refresh(false);
                     }
-                    control.look(false);
+                    control.check_files(false);
                 }),
-                Some(ask) = self.asks.recv() => self.with_descriptors(|control| control.answer(ask)),
+                Some(request) = self.requests.recv() => self.with_descriptors(|control| control.answer(request)),
             }
         }
     }
 
     /// Runs `work` with a descriptor set aside, so that changed files can be read even while clients hold all others.
     fn with_descriptors(&mut self, work: impl FnOnce(&mut Self)) {
-        self.process.admission.spares().ensure_one();
-        outlive_panic(|| work(self));
+        self.process.admission.spare_descriptors().ensure_one();
+        catch_panic(|| work(self));
         // If this fails, it is tried again before the next client gets a descriptor.
-        let _ = self.process.admission.spares().restore();
+        let _ = self.process.admission.spare_descriptors().restore();
     }
 
     /// Looks for changes in all files except the configuration.
-    fn look(&mut self, all: bool) {
+    fn check_files(&mut self, all: bool) {
         if let Some(handover) = &mut self.handover {
             // The reason is in the log.
-            let _ = handover.look(all);
+            let _ = handover.refresh(all);
         }
-        self.identity.look(&self.process.identity, all);
+        self.identity.refresh(&self.process.identity, all);
         let generation = self.process.generation();
-        self.reloader.certificates.look(&generation.certificates, all);
-        generation.routes.look_for_maintenance(all);
+        self.reloader.certificates.refresh(&generation.certificates, all);
+        generation.routes.refresh_maintenance(all);
     }
 
-    fn answer(&mut self, ask: Ask) {
+    fn answer(&mut self, request: ControlRequest) {
         // The command that sent the request may be gone, so a failed send is ignored.
-        match ask {
-            Ask::Reload(answer) => {
+        match request {
+            ControlRequest::Reload(answer) => {
                 // One reload answers all the requests that are waiting for one.
                 let (mut answers, mut others) = (vec![answer], Vec::new());
-                while let Ok(ask) = self.asks.try_recv() {
-                    match ask {
-                        Ask::Reload(answer) => answers.push(answer),
-                        Ask::Secret(_) => others.push(ask),
+                while let Ok(request) = self.requests.try_recv() {
+                    match request {
+                        ControlRequest::Reload(answer) => answers.push(answer),
+                        ControlRequest::Secret(_) => others.push(request),
                     }
                 }
-                let outcome = match self.reloader.look(true) {
-                    Look::Read(report) => Ok(report),
-                    Look::Failed(error) => Err(error.unwrap_or_default()),
-                    Look::Unchanged => Err("the node is shutting down".into()),
+                let outcome = match self.reloader.refresh(true) {
+                    Refresh::Read(report) => Ok(report),
+                    Refresh::Failed(error) => Err(error.unwrap_or_default()),
+                    Refresh::Unchanged => Err("the node is shutting down".into()),
                 };
                 answers.into_iter().for_each(|answer| drop(answer.send(outcome.clone())));
-                others.into_iter().for_each(|ask| self.answer(ask));
+                others.into_iter().for_each(|request| self.answer(request));
             }
-            Ask::Secret(answer) => drop(answer.send(self.look_at_secret())),
+            ControlRequest::Secret(answer) => drop(answer.send(self.reload_secret())),
         }
     }
 
-    fn look_at_secret(&mut self) -> Result<SecretReport, String> {
+    fn reload_secret(&mut self) -> Result<SecretReport, String> {
         match &mut self.handover {
-            Some(handover) => handover.look(true).and_then(|()| handover.report().map_err(|error| with_causes(&error))),
+            Some(handover) => {
+                handover.refresh(true).and_then(|()| handover.report().map_err(|error| with_causes(&error)))
+            }
             None => {
                 Err("the node's secret is not in a file, so the node reads it at startup and never again".to_owned())
             }
@@ -171,7 +173,7 @@ impl Control {
 
 /// Runs `work` and survives a panic in it. A panic is a bug, but certificates must still be renewed, and commands need
 /// a response.
-fn outlive_panic(work: impl FnOnce()) {
+fn catch_panic(work: impl FnOnce()) {
     // The next reload or check repeats work that was left half done.
     if std::panic::catch_unwind(AssertUnwindSafe(work)).is_err() {
         tracing::error!("the control thread panicked and continues; this is a bug");
@@ -186,7 +188,7 @@ mod tests {
     fn a_panic_does_not_stop_the_thread() {
         let mut done = 0;
         for _ in 0..2 {
-            outlive_panic(|| {
+            catch_panic(|| {
                 done += 1;
                 assert_eq!(done, 0, "a bug");
             });

@@ -4,7 +4,7 @@ use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use tower::BoxError;
 
 use crate::{
-    admission::{Limits, spares::Spares},
+    admission::{Limits, spares::SpareDescriptors},
     settings::Settings,
 };
 
@@ -13,10 +13,10 @@ pub const MORE_FILES: &str =
     "raise the limit of open files with `ulimit -n` in a shell, LimitNOFILE= in systemd or --ulimit nofile= in Docker";
 
 /// Returns the limit of open files, or an error if it is too low for the program itself.
-pub(super) fn enough(settings: &Settings) -> Result<u64, BoxError> {
+pub(super) fn require_enough(settings: &Settings) -> Result<u64, BoxError> {
     let limit = raise_descriptor_limit();
     // Measured. With fewer descriptors, runtimes fail to start, and some of them panic.
-    let own = 17 + settings.workers * (4 + settings.listeners().len()) + Spares::count(limit);
+    let own = 17 + settings.workers * (4 + settings.listeners().len()) + SpareDescriptors::count(limit);
     if limit < own as u64 {
         return Err(format!(
             "cannot start with a limit of {limit} open files: pmesh itself needs {own}, each client two more\n  \
@@ -46,7 +46,7 @@ fn raise_descriptor_limit() -> u64 {
 /// The connection limits: each client connection takes one descriptor and one more for its upstream; the program itself
 /// needs a few.
 pub(super) fn limits(settings: &Settings, descriptors: u64) -> Limits {
-    let own = 32 + 8 * settings.workers + Spares::count(descriptors);
+    let own = 32 + 8 * settings.workers + SpareDescriptors::count(descriptors);
     let half = || usize::try_from(descriptors).unwrap_or(usize::MAX).saturating_sub(own) / 2;
     Limits {
         max: settings.max_connections.unwrap_or_else(half).max(1),

@@ -10,7 +10,7 @@ use pmesh_layers::{
 use crate::{
     admin::SecretReport,
     certificates::Issuer,
-    file_watch::Look,
+    file_watch::Refresh,
     mesh::{Peers, Renewal, Seal},
     secret::{CONTEXT, SecretWatch, Secrets},
 };
@@ -48,24 +48,24 @@ impl Handover {
     /// # Errors
     ///
     /// If the files cannot be used. Each reason is logged and returned once, or every time if `all` is set.
-    pub fn look(&mut self, all: bool) -> Result<(), String> {
+    pub fn refresh(&mut self, all: bool) -> Result<(), String> {
         let Self { watch, secrets, derived } = self;
         let had_failed = watch.has_failed();
         let take = |now: Secrets| {
             let is_new = !now.is_same(secrets);
             if is_new {
                 derived.replace(secrets, &now)?;
-                tracing::info!("{}", news(secrets, &now));
+                tracing::info!("{}", change(secrets, &now));
                 *secrets = now;
             }
             Ok(is_new)
         };
-        match watch.look(all, take) {
-            Look::Read(false) if had_failed => {
+        match watch.refresh(all, take) {
+            Refresh::Read(false) if had_failed => {
                 tracing::info!("the secret file can be used again: it holds the secret that is in use");
             }
-            Look::Unchanged | Look::Read(_) | Look::Failed(None) => {}
-            Look::Failed(Some(error)) => {
+            Refresh::Unchanged | Refresh::Read(_) | Refresh::Failed(None) => {}
+            Refresh::Failed(Some(error)) => {
                 tracing::warn!(
                     "the secret has changed and cannot be used; the previous one stays in use, and the file is read \
                      again every second: {error}"
@@ -109,7 +109,7 @@ impl Derived {
 }
 
 /// Describes the change for the log.
-fn news(before: &Secrets, now: &Secrets) -> &'static str {
+fn change(before: &Secrets, now: &Secrets) -> &'static str {
     match (before.old_one(), now.old_one()) {
         (None, Some(_)) => {
             "secret rotation started: connections to other nodes now try the new secret first; until `pmesh secret \

@@ -77,7 +77,7 @@ impl Process {
     /// Replaces the current generation.
     pub(super) fn set_current(&self, generation: Arc<Generation>) {
         self.current.store(generation);
-        self.note_reload(None);
+        self.record_reload(None);
     }
 
     /// Why the last reload failed, if it did.
@@ -85,7 +85,7 @@ impl Process {
         self.failed_reload.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    pub(super) fn note_reload(&self, failed: Option<FailedReload>) {
+    pub(super) fn record_reload(&self, failed: Option<FailedReload>) {
         *self.failed_reload.lock().unwrap_or_else(PoisonError::into_inner) = failed;
     }
 }

@@ -21,7 +21,7 @@ use crate::{
     admin::{ChangesReport, ReloadReport},
     certificates::CertificateWatch,
     config::{Source, Watched},
-    file_watch::{FileWatch, Look},
+    file_watch::{FileWatch, Refresh},
     mesh::{About, Announcement, ListenerReport, Prober, Renewal, Served},
     settings::{Loaded, Settings, Values},
     telemetry::logging,
@@ -93,28 +93,28 @@ impl Reloader {
     /// Reads the configuration and switches to it, if `all` is set or one of its files has changed, appeared or
     /// disappeared. If it cannot be used, nothing changes, the log says why, and the next call tries again. A process
     /// that is shutting down does not reload.
-    pub fn look(&mut self, all: bool) -> Look<ReloadReport> {
+    pub fn refresh(&mut self, all: bool) -> Refresh<ReloadReport> {
         if *self.about.stop.borrow() {
-            return Look::Unchanged;
+            return Refresh::Unchanged;
         }
         let (mut files, mut read) = (mem::take(&mut self.files), None);
         files.set_files(self.watched.find());
-        let looked = files.look(all, || {
+        let refreshed = files.refresh(all, || {
             let (report, files) = self.reload()?;
             read = Some(files);
             Ok::<_, BoxError>(report)
         });
-        match &looked {
-            Look::Read(_) => self.process.note_reload(None),
-            Look::Failed(Some(error)) => {
+        match &refreshed {
+            Refresh::Read(_) => self.process.record_reload(None),
+            Refresh::Failed(Some(error)) => {
                 tracing::error!("the configuration was not reloaded, so the previous one stays in use: {error}");
-                self.process.note_reload(Some(FailedReload { error: error.clone(), at: SystemTime::now() }));
+                self.process.record_reload(Some(FailedReload { error: error.clone(), at: SystemTime::now() }));
             }
-            Look::Unchanged | Look::Failed(None) => {}
+            Refresh::Unchanged | Refresh::Failed(None) => {}
         }
         // A reload may have read a different set of files.
         self.files = read.filter(|read| files.files() != read.files()).unwrap_or(files);
-        looked
+        refreshed
     }
 
     /// Returns what has changed, and the files that were read.
@@ -152,7 +152,7 @@ impl Reloader {
         next.certificates.log_renewed(&current.certificates);
         (self.certificates, self.values) = (certificates, self.values.in_use_after(values));
         self.watched = watched;
-        self.tell_others(Some(&current.settings), &next.settings);
+        self.publish(Some(&current.settings), &next.settings);
         logging::set(&next.settings);
 
         let mut warnings = doubts;
@@ -183,7 +183,7 @@ impl Reloader {
     }
 
     /// Passes the new settings on to other nodes and the prober.
-    pub(super) fn tell_others(&mut self, before: Option<&Settings>, now: &Settings) {
+    pub(super) fn publish(&mut self, before: Option<&Settings>, now: &Settings) {
         self.about.listeners.store(Arc::new(self.listeners.addresses()));
         self.about.serves.store(Arc::new(Served::from_settings(now)));
         self.process.peers.set_fixed(now.mesh.peers.clone());

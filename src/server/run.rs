@@ -23,7 +23,7 @@ use super::{
 };
 use crate::{
     admin::{Node, Socket},
-    admission::{Admission, spares::Spares},
+    admission::{Admission, spares::SpareDescriptors},
     certificates::{CertificateWatch, Issuer},
     config::Watched,
     file_watch::FileWatch,
@@ -70,7 +70,7 @@ impl Server {
         let (watched, file, included) = (loaded.watched.clone(), loaded.file.clone(), loaded.included.len());
         let values = loaded.values();
         let settings = loaded.into_settings();
-        let descriptors = descriptors::enough(&settings)?;
+        let descriptors = descriptors::require_enough(&settings)?;
         let lock = HomeLock::take(&settings.home, &Holder::this(&settings))?;
         // Created before the files are read, so that no change is missed.
         let watches = (
@@ -83,7 +83,7 @@ impl Server {
         let seal = Seal::new(secrets.iter())?;
         let registry = RegistryOptions::new(&settings, seal.clone());
         let workers = settings.workers;
-        let spares = Spares::new(Spares::count(descriptors))?;
+        let spares = SpareDescriptors::new(SpareDescriptors::count(descriptors))?;
         let admission = Arc::new(Admission::new(descriptors::limits(&settings, descriptors), workers, spares));
         let peers = Arc::new(Peers::for_workers(workers, settings.mesh.peers.clone()));
         let resolver = Resolver::system();
@@ -167,8 +167,9 @@ impl Server {
         let (workers, threads): (Vec<_>, Vec<_>) = started.into_iter().unzip();
         let mut listeners = Listeners::default();
         listeners.apply(plan, &workers);
-        let (asks, asked) = mpsc::unbounded_channel();
-        let node: Arc<dyn Node> = Arc::new(Admin { process: Arc::clone(&process), about: Arc::clone(&about), asks });
+        let (requests, received) = mpsc::unbounded_channel();
+        let node: Arc<dyn Node> =
+            Arc::new(Admin { process: Arc::clone(&process), about: Arc::clone(&about), requests });
         let control = Control {
             process: Arc::clone(&process),
             reloader: Reloader {
@@ -190,7 +191,7 @@ impl Server {
             handover,
             identity,
             admin: admin.map(|socket| (socket, node)),
-            asks: asked,
+            requests: received,
         };
         drop(generation);
         let hangup = Arc::<Notify>::default();

@@ -14,7 +14,7 @@ use crate::config::{Merged, Parse, Problems, Reason, text};
 const FILE: &str = "admin.sock";
 
 /// The maximum length of a socket's path in bytes (unix(7)).
-const LONGEST: usize = 107;
+const MAX_PATH_LEN: usize = 107;
 
 /// Where a node listens for commands.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -96,8 +96,8 @@ impl Parse for Written {
 fn unix(path: &str) -> Result<PathBuf, Reason> {
     let path = PathBuf::parse(&path.into())?;
     let length = path.as_os_str().len();
-    if length > LONGEST {
-        return Err(Some(format!("the path has {length} bytes, but a socket's path can have at most {LONGEST}")));
+    if length > MAX_PATH_LEN {
+        return Err(Some(format!("the path has {length} bytes, but a socket's path can have at most {MAX_PATH_LEN}")));
     }
     Ok(path)
 }

@@ -31,7 +31,7 @@ fn instead(text: &str) -> Option<String> {
         let host = rest.split(['/', ':']).next().filter(is_host).unwrap_or("a name such as example.com");
         return Some(format!("a host has no scheme: write {host}"));
     }
-    if let Some(rule) = of_rule(text) {
+    if let Some(rule) = keys_for_rule(text) {
         return Some(format!("a route has no rule: write {rule}"));
     }
     if let Some(instead) = with_references(text) {
@@ -59,7 +59,7 @@ fn instead(text: &str) -> Option<String> {
 }
 
 /// The keys for a rule of Traefik that only has a host and possibly a path.
-fn of_rule(text: &str) -> Option<String> {
+fn keys_for_rule(text: &str) -> Option<String> {
     let matchers = [("Host(", "host"), ("PathPrefix(", "prefix"), ("Path(", "path")];
     let keys = text.split("&&").map(|part| {
         let (matcher, key) = matchers.iter().find(|(matcher, _)| part.trim().starts_with(matcher))?;

@@ -37,7 +37,7 @@ pub enum ListenerKind {
 
 impl Listener {
     /// The listeners of a route that does not name any.
-    pub const USUAL: [Self; 2] = [Self::Http, Self::Https];
+    pub const DEFAULT: [Self; 2] = [Self::Http, Self::Https];
 
     /// Its name in logs and reports: `http`, `https`, `internal`, or the NAME in `[listeners.NAME]`.
     pub fn name(&self) -> &str {

@@ -11,7 +11,7 @@ impl Settings {
     /// All listeners, even if they are off, in the order in which they are displayed.
     pub fn all_listeners(&self) -> impl Iterator<Item = Listener> {
         let named = self.named_listeners.iter().map(|named| named.listener.clone());
-        Listener::USUAL.into_iter().chain(named).chain([Listener::Internal])
+        Listener::DEFAULT.into_iter().chain(named).chain([Listener::Internal])
     }
 
     /// Each listener that is not off, on each of its addresses.

@@ -51,7 +51,7 @@ impl Source {
 }
 
 /// The settings that commands need to find the running node and its secret.
-const TO_ASK: &[&str] = &["home", "admin", "secret_file", "node", "mesh_ca", "mesh_cert", "mesh_key"];
+const FOR_COMMANDS: &[&str] = &["home", "admin", "secret_file", "node", "mesh_ca", "mesh_cert", "mesh_key"];
 
 impl Source {
     /// Loads the settings that commands need to ask the running node. All other settings in the file are ignored: the
@@ -61,8 +61,8 @@ impl Source {
     ///
     /// Fails like [`load`](Self::load), but does not check the ignored settings. A file that cannot be read is ignored,
     /// too.
-    pub fn load_to_ask(&self) -> Result<Settings, Error> {
-        let Raw { merged, secret, mut problems, .. } = self.read_only(TO_ASK)?;
+    pub fn load_for_command(&self) -> Result<Settings, Error> {
+        let Raw { merged, secret, mut problems, .. } = self.read_only(FOR_COMMANDS)?;
         let settings = Settings::read(&merged, secret, &mut problems);
         if problems.is_empty() { Ok(settings) } else { Err(problems.into()) }
     }

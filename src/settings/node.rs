@@ -12,7 +12,7 @@ const MAX: usize = 63;
 pub(super) fn read(merged: &Merged, problems: &mut Problems) -> NodeName {
     let name = match merged.node("node") {
         Some(node) => node.read(problems),
-        None => problems.note(of_machine()),
+        None => problems.note(from_hostname()),
     };
     name.unwrap_or_else(placeholder)
 }
@@ -23,7 +23,7 @@ fn placeholder() -> NodeName {
     "node".parse().expect("a label")
 }
 
-fn of_machine() -> Result<NodeName, Problem> {
+fn from_hostname() -> Result<NodeName, Problem> {
     let host = gethostname().unwrap_or_default();
     let host = host.to_string_lossy();
     label(&host).parse().map_err(|error| {

@@ -15,7 +15,7 @@ impl Route {
             patterns: vec![host],
             paths: vec![PathPrefix::root().into()],
             conditions: Conditions::new(),
-            listeners: Listener::USUAL.to_vec(),
+            listeners: Listener::DEFAULT.to_vec(),
             answer: Answer::Upstream(vec![endpoint]),
             redirect_https: false,
             middleware: Default::default(),

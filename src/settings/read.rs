@@ -64,7 +64,7 @@ impl Settings {
             max_connections: merged.read("max_connections", problems).map(|AtLeastOne(count)| count),
             max_connections_per_client: merged.read("max_connections_per_client", problems).unwrap_or_default(),
             max_body,
-            max_head: merged.read("max_head", problems).map_or(HeadSize::LEAST, |HeadSize(bytes)| bytes),
+            max_head: merged.read("max_head", problems).map_or(HeadSize::MIN, |HeadSize(bytes)| bytes),
             max_fields: merged.read("max_fields", problems).map_or(1, |Fields(count)| count),
             max_streams: merged.read("max_streams", problems).map_or(1, |Streams(count)| count),
             trusted_proxies: merged.read_one_or_more("trusted_proxies", problems),

@@ -18,7 +18,8 @@ pub struct ServedPlace<'a> {
 impl Route {
     /// Whether it is served on `http` and `https`, which is the default.
     pub fn has_default_listeners(&self) -> bool {
-        self.listeners.len() == Listener::USUAL.len() && Listener::USUAL.iter().all(|one| self.listeners.contains(one))
+        self.listeners.len() == Listener::DEFAULT.len()
+            && Listener::DEFAULT.iter().all(|one| self.listeners.contains(one))
     }
 }
 

@@ -75,8 +75,8 @@ pub(super) struct HeadSize(pub(super) u32);
 
 impl HeadSize {
     /// An HTTP server should support request lines of about this length (RFC 9112, 3).
-    pub(super) const LEAST: u32 = 8 * 1024;
-    const MOST: u32 = 16 * 1024 * 1024;
+    pub(super) const MIN: u32 = 8 * 1024;
+    const MAX: u32 = 16 * 1024 * 1024;
 }
 
 impl Parse for HeadSize {
@@ -84,7 +84,7 @@ impl Parse for HeadSize {
 
     fn parse(value: &Value) -> Result<Self, Reason> {
         let Size(bytes) = Size::parse(value)?;
-        u32::try_from(bytes).ok().filter(|bytes| (Self::LEAST..=Self::MOST).contains(bytes)).map(Self).ok_or(None)
+        u32::try_from(bytes).ok().filter(|bytes| (Self::MIN..=Self::MAX).contains(bytes)).map(Self).ok_or(None)
     }
 }
 

@@ -11,7 +11,7 @@ use ::http::StatusCode;
 use pmesh_layers::{body::ResponseBody, fixed_response::FixedResponse, maintenance::MaintenanceSwitch};
 
 use crate::{
-    file_watch::{FileWatch, Look},
+    file_watch::{FileWatch, Refresh},
     page::Page,
     settings::Route,
 };
@@ -49,8 +49,8 @@ impl MaintenanceFiles {
     }
 
     /// Looks which files exist now. Reads those that have changed, or all.
-    pub(super) fn look(&self, all: bool) {
-        self.0.values().for_each(|file| file.look(all));
+    pub(super) fn refresh(&self, all: bool) {
+        self.0.values().for_each(|file| file.refresh(all));
     }
 }
 
@@ -58,18 +58,18 @@ impl MaintenanceFile {
     fn new(path: &Path) -> Self {
         let watch = Mutex::new(FileWatch::new([path.to_owned()]));
         let file = Self { path: path.to_owned(), switch: Switch::new(), watch };
-        file.look(true);
+        file.refresh(true);
         file
     }
 
-    fn look(&self, all: bool) {
-        let looked = self.watch.lock().unwrap_or_else(PoisonError::into_inner).look(all, || read(&self.path));
+    fn refresh(&self, all: bool) {
+        let looked = self.watch.lock().unwrap_or_else(PoisonError::into_inner).refresh(all, || read(&self.path));
         let (was_on, path) = (self.switch.is_on(), self.path.display());
         match looked {
-            Look::Unchanged | Look::Failed(None) => return,
-            Look::Read(Some(response)) => self.switch.on(response),
-            Look::Read(None) => self.switch.off(),
-            Look::Failed(Some(error)) => {
+            Refresh::Unchanged | Refresh::Failed(None) => return,
+            Refresh::Read(Some(response)) => self.switch.on(response),
+            Refresh::Read(None) => self.switch.off(),
+            Refresh::Failed(Some(error)) => {
                 tracing::warn!("maintenance: cannot use {path} as a page: {error}");
                 // That it exists is enough.
                 match FixedResponse::new(StatusCode::SERVICE_UNAVAILABLE).ok().filter(|_| self.path.exists()) {
@@ -110,7 +110,7 @@ mod tests {
         let path = folder.path().join("down.html");
         let file = MaintenanceFile::new(&path);
         let is_on = |all| {
-            file.look(all);
+            file.refresh(all);
             file.switch.is_on()
         };
         assert!(!is_on(false));

@@ -116,8 +116,8 @@ impl Routes {
     }
 
     /// Looks which files of `maintenance` exist now. Reads those that have changed, or all.
-    pub fn look_for_maintenance(&self, all: bool) {
-        self.maintenance.look(all);
+    pub fn refresh_maintenance(&self, all: bool) {
+        self.maintenance.refresh(all);
     }
 
     /// Drops all endpoints that these routes do not lead to.

@@ -100,16 +100,16 @@ fn commands_find_the_node_if_the_rest_of_the_file_is_invalid() {
     for broken in ["nonsense", "htpp = 80", "http = \"x\"", "[[routes]]", "mesh_advertise = 1"] {
         let start = Start::new().file(&format!("home = \"h\"\nadmin = \"unix:a.sock\"\n{broken}\n"));
         assert!(start.load().is_err(), "{broken}");
-        let settings = start.source().load_to_ask().unwrap_or_else(|error| panic!("{broken}: {error}"));
+        let settings = start.source().load_for_command().unwrap_or_else(|error| panic!("{broken}: {error}"));
         // A file that is not valid TOML is ignored.
         let expected = if broken == "nonsense" { "unix:[DIR]/.pmesh/admin.sock" } else { "unix:[DIR]/a.sock" };
         assert_eq!(start.without_folder(&settings.admin.to_string()), expected, "{broken}");
     }
     // Settings that are only valid together with the rest of the file are accepted.
     let start = Start::new().file("bind = \"::1\"").variable("PMESH_MESH_REGISTRY", "nats://a");
-    assert!(start.load().is_ok() && start.source().load_to_ask().is_ok());
+    assert!(start.load().is_ok() && start.source().load_for_command().is_ok());
     let start = Start::new().file("admin = 4");
-    let error = start.without_folder(&start.source().load_to_ask().unwrap_err().to_string());
+    let error = start.without_folder(&start.source().load_for_command().unwrap_err().to_string());
     assert!(error.starts_with("[DIR]/config.toml:1: admin: expected unix, "), "{error}");
 }
 

@@ -98,7 +98,7 @@ fn changed_files_are_read_and_sessions_survive() {
         assert_eq!(kinds(&after, name), [HandshakeKind::Resumed; 2]);
     }
     assert_eq!(setup.presented(&after, "a.example"), renewed);
-    assert_eq!(watch.look(&after, false), Looked { new: 0, unusable: 0 });
+    assert_eq!(watch.refresh(&after, false), Refreshed { new: 0, unusable: 0 });
 }
 
 #[test]
@@ -111,7 +111,7 @@ fn a_change_during_a_reload_is_noticed_by_the_new_watch() {
     let (renewed, texts) = setup.next(&["a.example"]);
     setup.write("0.crt", &texts[0]);
     setup.write("0.key", &texts[1]);
-    assert_eq!(watch.look(&after, false), Looked { new: 1, unusable: 0 });
+    assert_eq!(watch.refresh(&after, false), Refreshed { new: 1, unusable: 0 });
     assert_eq!(setup.presented(&after, "a.example"), renewed);
 }
 

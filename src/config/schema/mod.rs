@@ -21,7 +21,7 @@ pub fn schema() -> String {
     let properties: Map<_, _> = SETTINGS
         .iter()
         .filter(|setting| setting.in_file)
-        .map(|setting| (setting.key.to_owned(), of_setting(setting)))
+        .map(|setting| (setting.key.to_owned(), setting_schema(setting)))
         .collect();
     let schema = json!({
         "$schema": "http://json-schema.org/draft-07/schema#",
@@ -34,7 +34,7 @@ pub fn schema() -> String {
     format!("{schema:#}\n")
 }
 
-fn of_setting(setting: &Setting) -> Value {
+fn setting_schema(setting: &Setting) -> Value {
     let accepted = match setting.kind {
         Kind::Defaults => table(CHILD_ROUTE, Place::Defaults),
         kind => accepted(kind.shape(), Place::Elsewhere),
@@ -90,8 +90,8 @@ impl Place {
 
 fn accepted(shape: Shape, place: Place) -> Accepted {
     match shape {
-        Shape::One(kind) => Accepted::of(kind),
-        Shape::OneOrMore(kind) => Accepted::of(kind).or_list(),
+        Shape::One(kind) => Accepted::for_kind(kind),
+        Shape::OneOrMore(kind) => Accepted::for_kind(kind).or_list(),
         Shape::Table(keys) => table(keys, place),
         Shape::Tables(keys) => {
             let place = if keys == ROUTE {

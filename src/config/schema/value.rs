@@ -24,7 +24,7 @@ pub(super) struct Accepted {
 }
 
 impl Accepted {
-    pub(super) fn of(kind: Kind) -> Self {
+    pub(super) fn for_kind(kind: Kind) -> Self {
         let mut accepted = Self::default();
         match kind {
             Kind::Port => {
@@ -39,7 +39,7 @@ impl Accepted {
                 accepted.pattern(pattern::SIZE);
             }
             Kind::SizeLimit => {
-                accepted = Self::of(Kind::Size);
+                accepted = Self::for_kind(Kind::Size);
                 accepted.words(["off"]);
             }
             Kind::Switch => accepted.allow("boolean", Map::new()),

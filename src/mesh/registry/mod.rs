@@ -19,7 +19,7 @@ pub use self::{
 use super::{Announcement, Peers, jitter::jittered};
 
 /// Longest wait before the next attempt to reach the registry, on average.
-const LONGEST_WAIT: Duration = Duration::from_secs(5);
+const MAX_WAIT: Duration = Duration::from_secs(5);
 const FIRST_WAIT: Duration = Duration::from_millis(250);
 
 /// The registry, where nodes find each other: a key-value bucket in NATS with an entry for each node, which the node
@@ -102,6 +102,6 @@ async fn run(mut keeper: Keeper, mut stop: watch::Receiver<bool>) {
             _ = stop.wait_for(|stop| *stop) => return,
             () = sleep(jittered(wait)) => {}
         }
-        wait = (wait * 2).min(LONGEST_WAIT);
+        wait = (wait * 2).min(MAX_WAIT);
     }
 }

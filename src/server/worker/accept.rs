@@ -14,7 +14,7 @@ use crate::{
     admission::{
         Slot, Verdict,
         client_stream::{self, ClientStream},
-        exhaustion::{Exhaustion, News},
+        exhaustion::{Exhaustion, Transition},
     },
     http::stack::Stack,
     server::process::Process,
@@ -36,7 +36,7 @@ impl<S: Stack> WorkerListener<S> {
         let mut left_after_stop = ACCEPTED_AFTER_STOP;
         loop {
             // Descriptors for nodes come first: hold them back again before a client gets one.
-            let ready = if is_for_nodes { Ok(()) } else { admission.spares().restore() };
+            let ready = if is_for_nodes { Ok(()) } else { admission.spare_descriptors().restore() };
             let accepted = match ready {
                 Err(error) => Err(error),
                 Ok(()) => tokio::select! {
@@ -60,15 +60,15 @@ impl<S: Stack> WorkerListener<S> {
                         None => return client_stream::leave(&stream),
                     }
                 }
-                Err(error) if Exhaustion::is_of_one_connection(&error) => {}
+                Err(error) if Exhaustion::affects_one_connection(&error) => {}
                 // Pending connections must not keep established ones from shutting down.
                 Err(_) if stop.is_set() => return,
-                Err(error) if is_for_nodes && admission.spares().free_incoming(&error) => {}
+                Err(error) if is_for_nodes && admission.spare_descriptors().free_incoming(&error) => {}
                 Err(error) => {
                     self.note(exhaustion.failed(), Some(&error));
                     let is_exhausted = Exhaustion::is_cause_of(&error);
                     match is_exhausted.then(|| admission.make_room(self.worker.index)).flatten() {
-                        Some(leaving) => leaving.gone(ACCEPT_PAUSE).await,
+                        Some(closing) => closing.closed(ACCEPT_PAUSE).await,
                         None => sleep(ACCEPT_PAUSE).await,
                     }
                 }
@@ -90,15 +90,15 @@ impl<S: Stack> WorkerListener<S> {
         }
     }
 
-    fn note(&self, news: Option<News>, error: Option<&io::Error>) {
+    fn note(&self, transition: Option<Transition>, error: Option<&io::Error>) {
         let listener = self.listener.name();
-        match news {
+        match transition {
             None => {}
-            Some(News::Exhausted) => {
+            Some(Transition::Exhausted) => {
                 let error = error.map(tracing::field::display);
                 tracing::warn!(listener, error, "cannot accept a connection");
             }
-            Some(News::Recovered) => tracing::info!(listener, "connections are accepted again"),
+            Some(Transition::Recovered) => tracing::info!(listener, "connections are accepted again"),
         }
     }
 
@@ -115,7 +115,7 @@ impl<S: Stack> WorkerListener<S> {
         };
         let stream = ClientStream::new(stream, slot, strangers.add(self.worker.index, gate.clone()));
         if verdict != Verdict::Serve {
-            self.turned_away(peer, "too_many_connections", None, None);
+            self.count_rejection(peer, "too_many_connections", None, None);
             if verdict == Verdict::Silence {
                 tokio::spawn(silence::close(stream));
             }
@@ -131,7 +131,7 @@ impl<S: Stack> WorkerListener<S> {
 }
 
 /// Accepts until `accept` returns. A panic is a bug, but must not keep later connections out.
-pub(super) async fn again_after_panic(listener: String, mut accept: impl AsyncFnMut()) {
+pub(super) async fn restart_after_panic(listener: String, mut accept: impl AsyncFnMut()) {
     while AssertUnwindSafe(accept()).catch_unwind().await.is_err() {
         tracing::error!(listener, "accepting connections panicked and was restarted; this is a bug");
         sleep(ACCEPT_PAUSE).await;
@@ -150,7 +150,7 @@ mod tests {
             tokio::task::yield_now().await;
             assert_eq!(calls, 3, "a bug");
         };
-        again_after_panic("http".to_owned(), accept).await;
+        restart_after_panic("http".to_owned(), accept).await;
         assert_eq!(calls, 3);
     }
 }

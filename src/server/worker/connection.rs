@@ -45,15 +45,15 @@ impl<S: Stack> WorkerListener<S> {
         let served = generation.server.serve(stream, info.clone(), protocol, self.stack.clone());
         served.map(move |ended| {
             let (peer, control) = (info.peer(), info.control());
-            let turned_away = |reason| self.turned_away(peer, reason, None, error(&ended));
+            let count_rejection = |reason| self.count_rejection(peer, reason, None, error(&ended));
             match &ended {
                 // The stack has already counted it.
                 Ended::Silenced => {}
-                _ if control.was_crowded_out() => turned_away("crowded_out"),
-                Ended::SilenceDeadline => turned_away("deadline"),
+                _ if control.was_crowded_out() => count_rejection("crowded_out"),
+                Ended::SilenceDeadline => count_rejection("deadline"),
                 // No request reached the stack, so it has not counted anything.
                 Ended::Failed(_) | Ended::Finished | Ended::Flooded | Ended::Withheld if !control.is_open() => {
-                    turned_away("no_request");
+                    count_rejection("no_request");
                 }
                 ended => log_failed(&self.listener, peer, ended),
             }
@@ -93,7 +93,7 @@ impl<S: Stack> WorkerListener<S> {
             }
             Err(rejected) => {
                 let reason = reason(stranger.as_deref(), rejected.reason.reason());
-                self.turned_away(peer, reason, unserved.get(), Some(&rejected.reason));
+                self.count_rejection(peer, reason, unserved.get(), Some(&rejected.reason));
                 silence::close(rejected.io).await;
             }
         }
@@ -158,14 +158,14 @@ impl<S: Stack> WorkerListener<S> {
                     worker.process.clocks.warn(peer.ip().to_canonical(), ahead_by, window);
                 }
                 let reason = reason(stranger.as_deref(), rejected.reason.reason());
-                self.turned_away(peer, reason, None, Some(&rejected.reason));
+                self.count_rejection(peer, reason, None, Some(&rejected.reason));
                 silence::close(rejected.io).await;
             }
         }
     }
 
     /// Counts a rejected connection. Only the debug log mentions it.
-    pub(super) fn turned_away(
+    pub(super) fn count_rejection(
         &self,
         peer: SocketAddr,
         reason: &'static str,

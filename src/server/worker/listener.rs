@@ -15,7 +15,7 @@ pub(super) struct WorkerListener<S> {
 
 impl<S: Clone> WorkerListener<S> {
     pub(super) fn new(worker: &Arc<Worker<S>>, listener: Listener) -> Arc<Self> {
-        let stack = worker.stacks.of(listener.name());
+        let stack = worker.stacks.for_listener(listener.name());
         Arc::new(Self { listener, worker: Arc::clone(worker), stack })
     }
 }

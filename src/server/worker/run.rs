@@ -12,7 +12,7 @@ use tokio::{
 };
 
 use super::{
-    accept::again_after_panic,
+    accept::restart_after_panic,
     listener::WorkerListener,
     socket::{Socket, Stop},
     state::Worker,
@@ -60,7 +60,7 @@ impl<S: Stack> Worker<S> {
         let name = listener.name().to_owned();
         let listener = WorkerListener::new(self, listener);
         let accept = async move || listener.accept(&socket, stop.clone()).await;
-        Ok(again_after_panic(name, accept))
+        Ok(restart_after_panic(name, accept))
     }
 
     /// Lets requests in flight finish.

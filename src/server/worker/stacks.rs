@@ -68,7 +68,7 @@ impl<S: Clone> Stacks<S> {
     }
 
     /// Returns the stack of a listener.
-    pub(super) fn of(&self, name: &str) -> SharedStack<S> {
+    pub(super) fn for_listener(&self, name: &str) -> SharedStack<S> {
         let State { by_listener, without_routes } = &mut *self.lock();
         let missing = || SharedStack::new(without_routes.clone());
         by_listener.entry(name.to_owned()).or_insert_with(missing).clone()
@@ -119,11 +119,14 @@ mod tests {
     #[tokio::test]
     async fn open_connections_keep_the_stack_of_their_listener() {
         let stacks = Stacks::new(new([("http", "one"), ("a", "one")]));
-        let (http, gone) = (stacks.of("http"), stacks.of("a"));
+        let (http, gone) = (stacks.for_listener("http"), stacks.for_listener("a"));
         assert_eq!((response_of(&http).await, response_of(&gone).await), ("one", "one"));
         assert_eq!(stacks.replace(new([("http", "two"), ("b", "two")])).len(), 3);
         assert_eq!((response_of(&http).await, response_of(&gone).await), ("two", "nothing"));
-        assert_eq!((response_of(&stacks.of("b")).await, response_of(&stacks.of("c")).await), ("two", "nothing"));
+        assert_eq!(
+            (response_of(&stacks.for_listener("b")).await, response_of(&stacks.for_listener("c")).await),
+            ("two", "nothing")
+        );
         stacks.replace(new([("a", "three")]));
         assert_eq!((response_of(&http).await, response_of(&gone).await), ("nothing", "three"));
         drop((http, gone));

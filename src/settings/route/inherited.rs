@@ -36,12 +36,12 @@ pub(in crate::settings) fn inherited(merged: &Merged) -> Vec<Vec<Inherited>> {
     let answers = answer::keys();
     let is_route = |scope: &Scope<'_>| scope.nearest_with(&answers).is_some();
     let written = scopes(merged, &mut problems).into_iter().filter(is_route);
-    let written = written.map(|scope| of(&scope, merged)).collect::<Vec<_>>();
-    let redirects = redirects(merged, &mut problems).into_iter().map(|(_, scope)| of(&scope, merged));
+    let written = written.map(|scope| inherited_by(&scope, merged)).collect::<Vec<_>>();
+    let redirects = redirects(merged, &mut problems).into_iter().map(|(_, scope)| inherited_by(&scope, merged));
     written.into_iter().chain(redirects).collect()
 }
 
-fn of(scope: &Scope<'_>, merged: &Merged) -> Vec<Inherited> {
+fn inherited_by(scope: &Scope<'_>, merged: &Merged) -> Vec<Inherited> {
     let answers = answer::keys();
     let answer = scope.nearest_with(&answers);
     let has_upstream = answer.is_some_and(|table| table.field("upstream").is_some());

@@ -130,14 +130,14 @@ fn pattern(node: &Node<'_>, problems: &mut Problems) -> Option<ValuePattern> {
 
 /// Reads the listeners that serve a route. Returns `None` if they are invalid, and reports that.
 pub(super) fn listeners(scope: &Scope<'_>, named: &[NamedListener], problems: &mut Problems) -> Option<Vec<Listener>> {
-    let Some(node) = scope.field("listeners") else { return Some(Listener::USUAL.to_vec()) };
+    let Some(node) = scope.field("listeners") else { return Some(Listener::DEFAULT.to_vec()) };
     if node.is_empty_list() {
         problems.push(node.problem("no listener: name at least one, or leave this out for http and https"));
     }
     let mut listeners = Vec::new();
     for element in node.one_or_more() {
         let name: String = element.read(problems)?;
-        let all = Listener::USUAL.into_iter().chain(named.iter().map(|named| named.listener.clone()));
+        let all = Listener::DEFAULT.into_iter().chain(named.iter().map(|named| named.listener.clone()));
         match all.clone().find(|listener| listener.name() == name) {
             Some(listener) if listeners.contains(&listener) => {}
             Some(listener) => listeners.push(listener),
