@@ -26,6 +26,7 @@
 //! | [`telemetry`] | the log and the counters |
 //! | [`file_watch`] | rereads files after they have changed |
 //! | [`page`] | reads files that become the body of a response |
+//! | [`password`] | hashes of passwords |
 //! | [`pem`] | reads certificates and keys |
 //! | [`columns`] | formats text in columns |
 //!
@@ -48,6 +49,7 @@ pub mod http;
 pub mod mesh;
 pub mod middleware;
 pub mod page;
+pub mod password;
 pub mod pem;
 pub mod respond;
 pub mod secret;

@@ -70,6 +70,7 @@ fn execute(Arguments { command, flags }: Arguments) -> Result<(), BoxError> {
         }
         Command::Explain { key } => show(&explain(&source.load()?, key.as_deref())?),
         Command::Schema => show(&schema()),
+        Command::HashPassword => show(&commands::hash_password()?),
         Command::Authority { next } => show(&authority(&source.load_for_command()?, *next)?),
         Command::Status(query) => {
             show(&commands::status(&source.load_for_command()?, query.node.as_ref(), query.json)?)

@@ -51,6 +51,8 @@ pub enum Command {
     },
     /// Print the JSON Schema of the configuration file.
     Schema,
+    /// Print the hash of a password.
+    HashPassword,
     /// Print the certificate of the local authority.
     Authority {
         /// Print the certificate for the new secret, during a rotation.
@@ -139,6 +141,7 @@ impl Arguments {
             Some(("check", matches)) => Command::Check { json: matches.get_flag(JSON) },
             Some(("explain", matches)) => Command::Explain { key: matches.get_one(EXPLAINED).cloned() },
             Some(("schema", _)) => Command::Schema,
+            Some(("hash-password", _)) => Command::HashPassword,
             Some(("ca", matches)) => Command::Authority { next: matches.get_flag(NEXT) },
             Some((STATUS, matches)) => Command::Status(node_query(matches)),
             Some((PEERS, matches)) => Command::Peers(node_query(matches)),
@@ -206,6 +209,10 @@ fn definition() -> clap::Command {
                 .arg(switch(NEXT, "Prints the certificate that will replace it once the secret has been rotated")),
         )
         .subcommand(secret_definition())
+        .subcommand(
+            clap::Command::new("hash-password")
+                .about("Prints the hash of a password, for basic_auth; reads it from the terminal, or from standard input"),
+        )
         .subcommand(asking(STATUS, "Prints the state of the running node"))
         .subcommand(asking(PEERS, "Prints the other nodes that the running node knows, and their state"))
         .subcommand(
@@ -307,7 +314,7 @@ mod tests {
     fn local_commands_are_listed_before_those_that_ask_a_node() {
         let definition = definition();
         let names: Vec<_> = definition.get_subcommands().map(clap::Command::get_name).collect();
-        let expected = "demo check explain schema ca secret status peers upstreams routes reload";
+        let expected = "demo check explain schema ca secret hash-password status peers upstreams routes reload";
         assert_eq!(names.join(" "), expected);
     }
 
@@ -338,6 +345,7 @@ mod tests {
             (&["upstreams", "--json"], Command::Upstreams { json: true }),
             (&["routes"], Command::Routes { json: false }),
             (&["reload"], Command::Reload { json: false }),
+            (&["hash-password"], Command::HashPassword),
             (&["secret", "show"], Command::Secret(SecretCommand::Show)),
             (&["secret", "fingerprint"], Command::Secret(SecretCommand::Fingerprint)),
             (&["secret", "set", "--force"], Command::Secret(SecretCommand::Set { file: None, force: true })),

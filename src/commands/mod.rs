@@ -1,7 +1,9 @@
-//! Commands that query or control a running node, check its configuration, or change the secret in the home.
+//! Commands that query or control a running node, check its configuration, change the secret in the home, or hash a
+//! password.
 
 mod ask;
 mod check;
+mod hash_password;
 mod peers;
 mod reload;
 mod routes;
@@ -13,6 +15,7 @@ mod upstreams;
 pub use self::{
     ask::Unreachable,
     check::{check, failed_check},
+    hash_password::hash_password,
     peers::peers,
     reload::{failed_reload, reload},
     routes::routes,

@@ -38,7 +38,9 @@ impl ConfigFile {
             let message = match (error.message().trim(), error.span().and_then(|span| text.get(span))) {
                 ("duplicate key", Some(key)) => format!("duplicate key `{}`", key.trim()),
                 (message, _) => {
-                    let advice = text.lines().nth(line - 1).map(syntax::advice).unwrap_or_default();
+                    let may_be_secret = is_in_basic_auth(text, line);
+                    let line = text.lines().nth(line - 1).filter(|_| !may_be_secret);
+                    let advice = line.map(syntax::advice).unwrap_or_default();
                     format!("this is not valid TOML: {}{advice}", message.replace('\n', ", "))
                 }
             };
@@ -117,6 +119,13 @@ impl ConfigFile {
             problems.push(Problem::new(self.place(&unknown.path), unknown.message));
         }
     }
+}
+
+/// Whether a line is in a table of passwords, which no message repeats.
+fn is_in_basic_auth(text: &str, line: usize) -> bool {
+    let lines: Vec<_> = text.lines().take(line).collect();
+    let header = lines.iter().rfind(|line| line.trim_start().starts_with('['));
+    lines.last().into_iter().chain(header).any(|line| line.contains("basic_auth"))
 }
 
 fn with_references(place: String, references: Option<String>) -> String {

@@ -33,6 +33,10 @@ const IN_ROUTE: &[(&[&str], &str)] = &[
         &["accesscontrolalloworiginlist", "access_control_allow_origin", "cors_policy"],
         "write cors = { origins = [\"https://example.com\"] }",
     ),
+    (
+        &["auth_basic", "auth_basic_user_file", "basicauth", "htpasswd"],
+        "write basic_auth = { users = { alice = \"$argon2id$…\" } }, with a hash from `pmesh hash-password`",
+    ),
     (&["ip_allow_list", "ipallowlist", "ip_whitelist"], "write allow = [\"10.0.0.0/8\"]"),
     (
         &["cert", "certificate", "cert_resolver", "certresolver", "key", "ssl_certificate", "ssl_certificate_key"],
@@ -48,7 +52,6 @@ const IN_ROUTE: &[(&[&str], &str)] = &[
 /// Other programs' names for planned keys of a route.
 const PLANNED_IN_ROUTE: &[(&[&str], &str)] = &[
     (&["file_server", "root", "static", "try_files"], "files"),
-    (&["auth_basic", "basicauth"], "basic_auth"),
     (&["auth_request", "forwardauth"], "forward_auth"),
     (&["limit_req", "ratelimit"], "rate_limit"),
     (&["replace_path", "rewrite_path", "uri"], "rewrite"),

@@ -139,6 +139,16 @@ pub(crate) const CORS: &[Key] = &[
     Key::inner("max_age", MAX_AGE, "How long browsers may remember the answer to a preflight request"),
 ];
 
+/// The keys of `basic_auth`.
+pub(crate) const BASIC_AUTH: &[Key] = &[
+    Key::inner("realm", text("NAME"), "What is protected, which browsers may show; default: restricted"),
+    Key::inner(
+        "users",
+        Shape::Named(&text("HASH")),
+        "The users, each with a hash of the password from `pmesh hash-password`, or a bcrypt hash",
+    ),
+];
+
 /// The keys of `hsts`.
 pub(crate) const HSTS: &[Key] = &[
     Key::inner("max_age", MAX_AGE, "How long browsers must use https only"),
@@ -186,7 +196,8 @@ macro_rules! route_keys {
                 "Which pages of other origins may use the responses (CORS)"),
             Key::planned("rate_limit"),
             Key::planned("max_in_flight"),
-            Key::planned("basic_auth"),
+            Key::new("basic_auth", Role::Setting, Shape::Table(BASIC_AUTH),
+                "The users that get in, with a name and a password (HTTP Basic authentication); others get 401"),
             Key::planned("forward_auth"),
             Key::planned("jwt"),
             Key::upstream("strip_prefix", SWITCH,

@@ -82,6 +82,13 @@ impl<'a> Node<'a> {
         self.in_file()?.references()
     }
 
+    /// Whether this is a password or its hash, which no message shows.
+    pub(crate) fn is_secret(&self) -> bool {
+        let is_table = self.value.as_dict().is_some() || self.value.as_array().is_some();
+        let mut path = self.path.iter().skip_while(|key| *key != "basic_auth");
+        !is_table && path.next().is_some() && path.next().is_none_or(|key| key != "realm")
+    }
+
     fn name_of_source(&self) -> String {
         self.source.interpolate(&Profile::Default, &self.path)
     }
@@ -107,10 +114,8 @@ impl<'a> Node<'a> {
 
     /// A problem: something else was expected here.
     pub(crate) fn unexpected(&self, expected: &str) -> Problem {
-        let found = match self.references() {
-            Some(_) => "a value that is not shown".into(),
-            None => shown(self.value),
-        };
+        let is_hidden = self.references().is_some() || self.is_secret();
+        let found = if is_hidden { "a value that is not shown".into() } else { shown(self.value) };
         self.problem(format!("expected {expected}, found {found}"))
     }
 

@@ -4,7 +4,7 @@ use std::{env, fmt::Write, fs, path::Path};
 
 use super::{
     Fallback, Kind, SETTINGS, Setting,
-    keys::{CERTIFICATE, CHILD_ROUTE, CORS, HEADER, HSTS, LISTENER, MATCH, REDIRECT, RESPOND, ROUTE, TLS},
+    keys::{BASIC_AUTH, CERTIFICATE, CHILD_ROUTE, CORS, HEADER, HSTS, LISTENER, MATCH, REDIRECT, RESPOND, ROUTE, TLS},
     shape::{Key, Role, Shape},
 };
 
@@ -20,6 +20,7 @@ const TABLES: &[(&str, &[Key])] = &[
     ("`respond`", RESPOND),
     ("`cors`", CORS),
     ("`hsts`", HSTS),
+    ("`basic_auth`", BASIC_AUTH),
     ("a header in `request_headers` and `response_headers`", HEADER),
     ("`tls`", TLS),
     ("`[listeners.NAME]`", LISTENER),

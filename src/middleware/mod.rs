@@ -1,7 +1,9 @@
 //! What a route puts around its answer: tower layers, in one chain.
 
+mod basic_auth;
 mod compress;
 mod cors;
+mod identity;
 mod layered;
 
 pub use self::layered::{Answer, Inner, Layered};
@@ -18,7 +20,7 @@ use tower::ServiceBuilder;
 
 use crate::{
     respond::answer_errors,
-    settings::{ErrorPages, Hsts, Middleware, Route},
+    settings::{ErrorPages, Hsts, Middleware, Route, endpoint::Endpoint},
 };
 
 /// Whether a route puts nothing around its answer.
@@ -46,9 +48,18 @@ pub fn around_redirect<S: Inner>(redirect: S, route: &Route, shared: &Shared) ->
 }
 
 fn layered<S: Inner>(answer: S, route: &Route, to_https: Option<HttpsRedirectLayer>, shared: &Shared) -> Layered {
-    let Middleware { compress, clients, cors, error_pages, request_headers, response_headers, maintenance: _ } =
-        &route.middleware;
+    let Middleware {
+        compress,
+        clients,
+        cors,
+        basic_auth,
+        error_pages,
+        request_headers,
+        response_headers,
+        maintenance: _,
+    } = &route.middleware;
     let hsts = route.hsts.map(hsts);
+    let leads_to_nodes = route.endpoints().iter().any(Endpoint::is_mesh);
     let edits = |edits: &HeaderEdits| (!edits.is_empty()).then(|| edits.clone());
     let response_headers = edits(response_headers).map(EditResponseHeadersLayer::new);
     let request_headers = edits(request_headers).map(EditRequestHeadersLayer::new);
@@ -66,6 +77,7 @@ fn layered<S: Inner>(answer: S, route: &Route, to_https: Option<HttpsRedirectLay
             .option_layer(clients.clone())
             .option_layer(shared.maintenance.clone().map(MaintenanceLayer::new))
             .option_layer(cors.as_ref().map(cors::layer))
+            .option_layer(basic_auth.as_ref().map(|auth| basic_auth::layer(auth, leads_to_nodes)))
             .option_layer(request_headers)
             .service(answer),
     )

@@ -7,10 +7,12 @@ use crate::config::Node;
 /// How an empty list is shown.
 pub(super) const NONE: &str = "none";
 
-/// A value as written in a file. For a value from the environment, which may be a secret, it only names the variable.
+/// A value as written in a file, without passwords and their hashes. For a value from the environment, which may be a
+/// secret, it only names the variable.
 pub(super) fn inline(node: &Node<'_>) -> String {
     match node.value {
         _ if node.references().is_some() => node.references().unwrap_or_default(),
+        _ if node.is_secret() => "\"***\"".into(),
         Value::String(_, text) => format!("{text:?}"),
         Value::Array(..) => {
             let elements = node.elements().unwrap_or_default();

@@ -43,8 +43,9 @@ pub use self::{
     origin::Origin,
     registry::{InvalidRegistry, Login, RegistryServers},
     route::{
-        API_HOST, AcceptedCertificates, Allowed, Answer, ClientCertificate, Cors, ErrorPages, Hidden, Hsts, Inherited,
-        Middleware, PemFile, Place, Redirection, Respond, Route, ShownPath, UpstreamTls, hidden, in_matching_order,
+        API_HOST, AcceptedCertificates, Allowed, Answer, BasicAuth, ClientCertificate, Cors, ErrorPages, Hidden, Hsts,
+        Inherited, Middleware, PemFile, Place, Redirection, Respond, Route, ShownPath, UpstreamTls, hidden,
+        in_matching_order,
     },
     secret::{SECRET_FILE, SecretSource},
     served::ServedPlace,

@@ -37,6 +37,7 @@ mod making_room;
 mod memory;
 mod messages;
 mod middleware;
+mod middleware_basic_auth;
 mod middleware_cors;
 mod middleware_pages;
 mod ntlm;

@@ -10,6 +10,7 @@ mod nats;
 mod support;
 
 mod any;
+mod basic_auth;
 mod cancelled;
 mod certificates;
 mod circles;

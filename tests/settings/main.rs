@@ -9,6 +9,7 @@ mod include;
 mod inheritance;
 mod listeners;
 mod middleware;
+mod middleware_basic_auth;
 mod middleware_cors;
 mod middleware_pages;
 mod newcomers;

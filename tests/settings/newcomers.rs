@@ -189,7 +189,7 @@ fn users_of_traefik_get_advice() {
         ),
         (
             &format!("{ROUTE}basicAuth = true"),
-            "unknown key: `basic_auth` is planned, but not available in this version",
+            "unknown key: write basic_auth = { users = { alice = \"$argon2id$…\" } }, with a hash from `pmesh hash-password`",
         ),
         (
             "[[routes]]\nhost = \"a\"\nupstream = \"https://b\"\ntls = { insecureSkipVerify = true }",

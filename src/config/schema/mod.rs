@@ -103,7 +103,10 @@ fn accepted(shape: Shape, place: Place) -> Accepted {
             };
             Accepted::list_of(table(keys, place))
         }
-        Shape::Named(shape) => Accepted::tables_of(accepted(*shape, place)),
+        Shape::Named(shape) => {
+            let values = accepted(*shape, place);
+            Accepted::tables_of(if place == Place::Inherited { values.or_false() } else { values })
+        }
         Shape::Either(shapes) => {
             let all = shapes.iter().map(|shape| accepted(*shape, place));
             all.reduce(Accepted::or).unwrap_or_default()

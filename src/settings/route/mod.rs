@@ -26,7 +26,7 @@ pub use self::{
     answer::Answer,
     hsts::Hsts,
     inherited::Inherited,
-    middleware::{Allowed, Cors, ErrorPages, Middleware},
+    middleware::{Allowed, BasicAuth, Cors, ErrorPages, Middleware},
     order::{Hidden, hidden, in_matching_order},
     place::{Place, ShownPath},
     redirection::Redirection,

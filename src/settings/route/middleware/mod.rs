@@ -1,5 +1,6 @@
 //! What a route puts around its answer.
 
+mod basic_auth;
 mod clients;
 mod cors;
 mod headers;
@@ -12,6 +13,7 @@ use pmesh_layers::{client_filter::ClientFilterLayer, edit_headers::HeaderEdits};
 use self::headers::Message;
 pub(in crate::settings) use self::pages::ReadPages;
 pub use self::{
+    basic_auth::BasicAuth,
     cors::{Allowed, Cors},
     pages::ErrorPages,
 };
@@ -31,6 +33,8 @@ pub struct Middleware {
     pub clients: Option<ClientFilterLayer>,
     /// Which pages of other origins may use the responses, if pmesh decides that.
     pub cors: Option<Cors>,
+    /// Which users get in, if not everybody.
+    pub basic_auth: Option<BasicAuth>,
     /// Changes to the headers of requests.
     pub request_headers: HeaderEdits,
     /// Changes to the headers of responses.
@@ -45,6 +49,7 @@ impl Middleware {
         let error_pages = pages::error_pages(scope, pages, problems);
         let maintenance = pages::maintenance(scope, problems);
         let cors = Cors::read(scope, problems);
+        let basic_auth = basic_auth::read(scope, problems);
         let request_headers = headers::read(scope, Message::Request, problems);
         let response_headers = headers::read(scope, Message::Response, problems);
         Some(Self {
@@ -53,6 +58,7 @@ impl Middleware {
             cors: cors?,
             error_pages: error_pages?,
             maintenance: maintenance?,
+            basic_auth: basic_auth?,
             request_headers: request_headers?,
             response_headers: response_headers?,
         })

@@ -1,0 +1,140 @@
+//! `basic_auth`: a name and a password for a route (RFC 7617).
+
+mod credentials;
+mod verifier;
+
+use std::future::{Ready, ready};
+
+use ::http::{
+    HeaderName, HeaderValue, Request, Response, StatusCode,
+    header::{AUTHORIZATION, RETRY_AFTER, WWW_AUTHENTICATE},
+};
+use futures_util::{
+    FutureExt,
+    future::{BoxFuture, Either},
+};
+use pmesh_layers::{
+    body::{RequestBody, ResponseBody},
+    forwarded::ClientAddr,
+    respond::plain,
+};
+use tower_http::auth::{AsyncAuthorizeRequest, AsyncRequireAuthorizationLayer};
+
+use self::{
+    credentials::Credentials,
+    verifier::{Attempt, Busy, Outcome, VERIFIER, Verifier},
+};
+use super::identity;
+use crate::settings::BasicAuth;
+
+/// The user, for the backend.
+const REMOTE_USER: HeaderName = HeaderName::from_static("remote-user");
+/// Other programs write the user here.
+const FORWARDED_USER: HeaderName = HeaderName::from_static("x-forwarded-user");
+
+/// Creates the layer. With `for_nodes`, the next node gets the password, because its route may ask for it, too.
+pub(super) fn layer(auth: &BasicAuth, for_nodes: bool) -> AsyncRequireAuthorizationLayer<Login> {
+    AsyncRequireAuthorizationLayer::new(Login { challenge: challenge(&auth.realm), auth: auth.clone(), for_nodes })
+}
+
+/// Lets in requests with the password of a user.
+#[derive(Debug, Clone)]
+pub(super) struct Login {
+    challenge: HeaderValue,
+    auth: BasicAuth,
+    for_nodes: bool,
+}
+
+type Admitted = Result<Request<RequestBody>, Response<ResponseBody>>;
+
+impl AsyncAuthorizeRequest<RequestBody> for Login {
+    type RequestBody = RequestBody;
+    type ResponseBody = ResponseBody;
+    /// Boxed only if the password has to be verified.
+    type Future = Either<Ready<Admitted>, BoxFuture<'static, Admitted>>;
+
+    fn authorize(&mut self, request: Request<RequestBody>) -> Self::Future {
+        let Some(credentials) = Credentials::of(request.headers()) else {
+            return Either::Left(ready(Err(self.unauthorized())));
+        };
+        let outcome = self.verify(&VERIFIER, &request, &credentials);
+        match outcome {
+            Outcome::Known(passed) => Either::Left(ready(self.admit(request, &credentials, passed))),
+            Outcome::Busy(busy) => Either::Left(ready(Err(too_busy(busy)))),
+            Outcome::Pending(verdict) => {
+                let login = self.clone();
+                Either::Right(
+                    async move {
+                        match verdict.await {
+                            Ok(passed) => login.admit(request, &credentials, passed),
+                            Err(_) => Err(too_busy(Busy::Server)),
+                        }
+                    }
+                    .boxed(),
+                )
+            }
+        }
+    }
+}
+
+impl Login {
+    fn verify<B>(&self, verifier: &Verifier, request: &Request<B>, credentials: &Credentials) -> Outcome {
+        let client = ClientAddr::from_extensions(request.extensions()).map(|client| client.ip());
+        verifier.verify(Attempt { client, users: &self.auth.users, credentials })
+    }
+
+    fn admit<B>(
+        &self,
+        mut request: Request<B>,
+        credentials: &Credentials,
+        passed: bool,
+    ) -> Result<Request<B>, Response<ResponseBody>> {
+        if !passed {
+            return Err(self.unauthorized());
+        }
+        let headers = request.headers_mut();
+        // The password is for the proxy, not for the backend.
+        if !self.for_nodes {
+            headers.remove(AUTHORIZATION);
+        }
+        identity::remove(headers, &[REMOTE_USER, FORWARDED_USER]);
+        match HeaderValue::from_bytes(credentials.user().as_bytes()) {
+            Ok(user) => drop(headers.insert(REMOTE_USER, user)),
+            Err(_) => return Err(self.unauthorized()),
+        }
+        Ok(request)
+    }
+
+    fn unauthorized(&self) -> Response<ResponseBody> {
+        let mut response = plain(StatusCode::UNAUTHORIZED);
+        response.headers_mut().insert(WWW_AUTHENTICATE, self.challenge.clone());
+        response
+    }
+}
+
+/// `Basic realm="…", charset="UTF-8"`
+fn challenge(realm: &str) -> HeaderValue {
+    let realm = realm.replace('\\', "\\\\").replace('"', "\\\"");
+    let challenge = format!("Basic realm=\"{realm}\", charset=\"UTF-8\"");
+    HeaderValue::from_str(&challenge).unwrap_or(HeaderValue::from_static("Basic realm=\"restricted\""))
+}
+
+fn too_busy(busy: Busy) -> Response<ResponseBody> {
+    let mut response = plain(match busy {
+        Busy::Client => StatusCode::TOO_MANY_REQUESTS,
+        Busy::Server => StatusCode::SERVICE_UNAVAILABLE,
+    });
+    response.headers_mut().insert(RETRY_AFTER, HeaderValue::from_static("1"));
+    response
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_realm_is_quoted() {
+        assert_eq!(challenge("staging"), "Basic realm=\"staging\", charset=\"UTF-8\"");
+        assert_eq!(challenge(r#"a "b" \c"#), r#"Basic realm="a \"b\" \\c", charset="UTF-8""#);
+    }
+}
