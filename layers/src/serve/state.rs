@@ -29,13 +29,13 @@
 //! | New | ServerFirst | Unnamed | Wake |
 //! | Unheard | Opened | Asleep | Sleep |
 //! | Unheard | Input, NoInput | Unnamed | Wake |
-//! | Unheard | Late | Ended | End(Deadline) |
+//! | Unheard | Late | Ended | End(SilenceDeadline) |
 //! | Asleep | Input | Serving | Wake |
 //! | Asleep | NoInput | Ended | End(Finished) |
 //! | Asleep | Late | Ended | End(Idle) |
 //! | Unnamed | Opened | Serving | GoOn |
 //! | Unnamed | DrainAsked, Refused | DrainingUnnamed | Drain |
-//! | Unnamed, DrainingUnnamed | Late | Ended | End(Deadline) |
+//! | Unnamed, DrainingUnnamed | Late | Ended | End(SilenceDeadline) |
 //! | DrainingUnnamed | Opened | Draining | GoOn |
 //! | Serving | Dozed | Dozing | LookAgain |
 //! | Dozing | StillIdle | Asleep | Sleep |
