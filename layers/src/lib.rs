@@ -41,6 +41,8 @@
 //! | [`https_redirect`] | redirects requests without TLS to HTTPS | |
 //! | [`hsts`] | tells browsers to use HTTPS only | |
 //! | [`client_filter`] | allows and denies clients by address | |
+//! | [`rate_limit`] | limits how many requests pass in a span of time, by client, header or in total | `rate-limit` |
+//! | [`max_in_flight`] | limits how many requests are in flight at once, up to the end of their responses | |
 //! | [`edit_headers`] | sets, adds and removes headers of requests and responses | |
 //! | [`error_pages`] | replaces the bodies of error responses with pages of your own | |
 //! | [`maintenance`] | answers with 503 while a switch is on | |
@@ -178,6 +180,7 @@
 //! | `tls` | TLS with rustls; you choose the crypto provider in the configuration that you pass |
 //! | `identity` | the authority and its certificates; compiles aws-lc, which needs a C compiler |
 //! | `node` | connections between nodes; turns on `identity` and `tls` |
+//! | `rate-limit` | limits on the rate of requests |
 //! | `regex` | routes by regular expression |
 //! | `full` | all of these |
 //!
@@ -203,7 +206,7 @@
 //!
 //! | extension | set by | needed by | used by |
 //! | --- | --- | --- | --- |
-//! | [`ConnInfo`](conn::ConnInfo) | `HttpServer`; on other servers [`ConnInfoLayer`](conn::ConnInfoLayer) | `SniMatchLayer`, `DistrustLayer`, `ForwardedLayer` | `OpenGateLayer`, `TrailersLayer`, `TunnelLayer`, `Balance`, pools, `Redirect`, `HttpsRedirectLayer`, `HstsLayer`, [`Conditions`](route::Conditions) on clients; log lines of `HostLayer` |
+//! | [`ConnInfo`](conn::ConnInfo) | `HttpServer`; on other servers [`ConnInfoLayer`](conn::ConnInfoLayer) | `SniMatchLayer`, `DistrustLayer`, `ForwardedLayer`, `ClientFilterLayer`, `RateLimitLayer` by client | `OpenGateLayer`, `TrailersLayer`, `TunnelLayer`, `Balance`, pools, `Redirect`, `HttpsRedirectLayer`, `HstsLayer`, [`Conditions`](route::Conditions) on clients; log lines of `HostLayer` |
 //! | [`HostName`](host::HostName) | `HostLayer` | `Router`; `SniMatchLayer` over TLS | `Redirect`, `HttpsRedirectLayer` |
 //! | [`ClientAddr`](forwarded::ClientAddr) | `DistrustLayer`, if the client is not the peer | | [`Conditions`](route::Conditions) on clients; [`ClientAddr::from_extensions`](forwarded::ClientAddr::from_extensions), for your own layers |
 //! | [`Attempts`](balance::Attempts) | your own layer | | `Balance`, which fills it in |
@@ -267,6 +270,7 @@ pub mod https_redirect;
 #[cfg(feature = "identity")]
 pub mod identity;
 pub mod maintenance;
+pub mod max_in_flight;
 mod missing;
 #[cfg(feature = "node")]
 pub mod node;
@@ -274,6 +278,8 @@ mod plain;
 #[cfg(feature = "client")]
 pub mod pool;
 mod quoted_list;
+#[cfg(feature = "rate-limit")]
+pub mod rate_limit;
 pub mod redirect;
 pub mod respond;
 pub mod response_timeout;

@@ -33,7 +33,7 @@ impl Node for Fake {
             configuration: None,
             health: HealthReport { serving: true },
             registry: RegistryReport { servers: None, connected: false, since: None, error: None, unbelieved: 0 },
-            counters: CountersReport { connections: 0, requests: 0, silent: [].into() },
+            counters: CountersReport { connections: 0, requests: 0, silent: [].into(), limited: [].into() },
             peers: PeersReport { peers: Vec::new() },
         }
     }

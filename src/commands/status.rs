@@ -1,5 +1,7 @@
 //! `pmesh status`: shows the state of a node.
 
+use std::collections::BTreeMap;
+
 use pmesh_layers::identity::NodeName;
 use tower::BoxError;
 
@@ -68,8 +70,13 @@ fn rows(status: &StatusReport) -> Vec<[String; 2]> {
     rows.push(row("peers", format!("{}: {} alive, {} dead", peers.len(), count("alive"), count("dead"))));
     rows.push(row("connections", counters.connections.to_string()));
     rows.push(row("requests", counters.requests.to_string()));
-    let silent: Vec<_> = counters.silent.iter().map(|(reason, count)| format!("{reason} {count}")).collect();
+    let counts =
+        |counts: &BTreeMap<String, u64>| counts.iter().map(|(key, count)| format!("{key} {count}")).collect::<Vec<_>>();
+    let silent = counts(&counters.silent);
     rows.push(row("silent", if silent.is_empty() { "none".to_owned() } else { silent.join(", ") }));
+    if !counters.limited.is_empty() {
+        rows.push(row("limited", counts(&counters.limited).join(", ")));
+    }
     rows
 }
 

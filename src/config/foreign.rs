@@ -26,6 +26,14 @@ const IN_ROUTE: &[(&[&str], &str)] = &[
     ),
     (&["encode", "gzip"], "write compress = true"),
     (
+        &["limit_req", "ratelimit", "rate_limiting", "rate_limits"],
+        "write rate_limit = { requests = 100, per = \"1m\", burst = 20 }",
+    ),
+    (
+        &["limit_conn", "maxconn", "max_conn", "inflightreq", "in_flight_req", "circuit_breakers"],
+        "write max_in_flight = 100; max_connections_per_client above the first [table] limits the connections of a client",
+    ),
+    (
         &["error_page", "errorfile", "errorfiles", "errors", "handle_errors"],
         "write error_pages = { 502 = \"down.html\" }",
     ),
@@ -49,11 +57,17 @@ const IN_ROUTE: &[(&[&str], &str)] = &[
     ),
 ];
 
+/// Other programs' names for keys of `rate_limit`.
+const IN_RATE_LIMIT: &[(&[&str], &str)] = &[
+    (&["average", "rate", "events", "max_events", "max_tokens", "tokens_per_fill"], "requests"),
+    (&["period", "window", "fill_interval"], "per"),
+    (&["zone", "source", "sourcecriterion", "source_criterion"], "key"),
+];
+
 /// Other programs' names for planned keys of a route.
 const PLANNED_IN_ROUTE: &[(&[&str], &str)] = &[
     (&["file_server", "root", "static", "try_files"], "files"),
     (&["auth_request", "forwardauth"], "forward_auth"),
-    (&["limit_req", "ratelimit"], "rate_limit"),
     (&["replace_path", "rewrite_path", "uri"], "rewrite"),
 ];
 
@@ -74,6 +88,11 @@ pub(super) fn in_route(key: &str) -> Option<String> {
         Some(instead) => Some(format!("unknown key: {instead}")),
         None => advice(key, PLANNED_IN_ROUTE).map(|ours| format!("unknown key: {}", shape::planned(ours))),
     }
+}
+
+/// Advice on a key of `rate_limit`.
+pub(super) fn in_rate_limit(key: &str) -> Option<String> {
+    advice(key, IN_RATE_LIMIT).map(|ours| format!("unknown key: write {ours}"))
 }
 
 fn advice(key: &str, rows: &[(&[&str], &'static str)]) -> Option<&'static str> {

@@ -10,6 +10,7 @@ const SWITCH: Shape = Shape::One(Kind::Switch);
 const DURATION: Shape = Shape::One(Kind::Duration);
 const MAX_AGE: Shape = Shape::One(Kind::MaxAge);
 const FILE: Shape = Shape::One(Kind::File);
+const COUNT: Shape = Shape::One(Kind::Within(1, 1_000_000));
 const STATUS: Shape = Shape::One(Kind::Within(200, 599));
 
 const fn text(name: &'static str) -> Shape {
@@ -139,6 +140,19 @@ pub(crate) const CORS: &[Key] = &[
     Key::inner("max_age", MAX_AGE, "How long browsers may remember the answer to a preflight request"),
 ];
 
+/// The keys of `rate_limit`.
+pub(crate) const RATE_LIMIT: &[Key] = &[
+    Key::inner("requests", COUNT, "How many requests pass in this time"),
+    Key::inner("per", DURATION, "The time"),
+    Key::inner("burst", COUNT, "How many requests can come at once; default: `requests`"),
+    Key::inner(
+        "key",
+        text("KEY"),
+        "Which requests are counted together: \"client\", those of an IPv4 address or an IPv6 /64 network; \"header:NAME\", \
+         those with the same value of this header; \"route\", all; default: client",
+    ),
+];
+
 /// The keys of `basic_auth`.
 pub(crate) const BASIC_AUTH: &[Key] = &[
     Key::inner("realm", text("NAME"), "What is protected, which browsers may show; default: restricted"),
@@ -194,8 +208,10 @@ macro_rules! route_keys {
                 "A file: while it exists, requests get 503 with its content"),
             Key::new("cors", Role::Setting, Shape::Table(CORS),
                 "Which pages of other origins may use the responses (CORS)"),
-            Key::planned("rate_limit"),
-            Key::planned("max_in_flight"),
+            Key::new("rate_limit", Role::Setting, Shape::Table(RATE_LIMIT),
+                "How many requests pass in a span of time, such as { requests = 100, per = \"1m\" }; more get 429"),
+            Key::new("max_in_flight", Role::Setting, COUNT,
+                "How many requests can be in flight at once, until their responses and tunnels have ended; more get 503"),
             Key::new("basic_auth", Role::Setting, Shape::Table(BASIC_AUTH),
                 "The users that get in, with a name and a password (HTTP Basic authentication); others get 401"),
             Key::planned("forward_auth"),

@@ -14,7 +14,7 @@ pub enum Kind {
     /// A number.
     Count,
     /// A number in this range.
-    Within(u16, u16),
+    Within(u32, u32),
     /// One of these numbers.
     Numbers(&'static [u16]),
     /// A number of bytes.

@@ -4,7 +4,10 @@ use std::{env, fmt::Write, fs, path::Path};
 
 use super::{
     Fallback, Kind, SETTINGS, Setting,
-    keys::{BASIC_AUTH, CERTIFICATE, CHILD_ROUTE, CORS, HEADER, HSTS, LISTENER, MATCH, REDIRECT, RESPOND, ROUTE, TLS},
+    keys::{
+        BASIC_AUTH, CERTIFICATE, CHILD_ROUTE, CORS, HEADER, HSTS, LISTENER, MATCH, RATE_LIMIT, REDIRECT, RESPOND,
+        ROUTE, TLS,
+    },
     shape::{Key, Role, Shape},
 };
 
@@ -18,6 +21,7 @@ const TABLES: &[(&str, &[Key])] = &[
     ("`match`", MATCH),
     ("`redirect`, and targets in `[redirects]`", REDIRECT),
     ("`respond`", RESPOND),
+    ("`rate_limit`", RATE_LIMIT),
     ("`cors`", CORS),
     ("`hsts`", HSTS),
     ("`basic_auth`", BASIC_AUTH),

@@ -5,7 +5,7 @@ use toml_edit::{Item, TableLike};
 
 use super::{
     Kind, SETTINGS, Setting, foreign,
-    keys::{CHILD_ROUTE, ROUTE},
+    keys::{CHILD_ROUTE, RATE_LIMIT, ROUTE},
     renamed,
     shape::{self, Key, Role, Shape},
     suggest, table, toml,
@@ -168,12 +168,20 @@ fn in_table(key: &str, known: &'static [Key], which: WhichFile) -> String {
         return "unknown key; a child cannot have children: write another [[routes.routes]]".into();
     }
     let is_available = |key: &&Key| key.role != Role::Planned;
-    let of_route = || if known == CHILD_ROUTE || known == ROUTE { foreign::in_route(key) } else { None };
+    let foreign = || {
+        if known == CHILD_ROUTE || known == ROUTE {
+            foreign::in_route(key)
+        } else if known == RATE_LIMIT {
+            foreign::in_rate_limit(key)
+        } else {
+            None
+        }
+    };
     let misplaced = || match which {
         WhichFile::Main => misplaced(key),
         WhichFile::Included => only_in_main(key),
     };
-    of_route().or_else(|| in_inner_table(key, known)).or_else(misplaced).unwrap_or_else(|| {
+    foreign().or_else(|| in_inner_table(key, known)).or_else(misplaced).unwrap_or_else(|| {
         let known = known.iter().filter(is_available).map(|key| key.name);
         format!("unknown key{}", suggest::did_you_mean(key, known))
     })

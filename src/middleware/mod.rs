@@ -5,9 +5,14 @@ mod compress;
 mod cors;
 mod identity;
 mod layered;
+mod limits;
 
-pub use self::layered::{Answer, Inner, Layered};
+pub use self::{
+    layered::{Answer, Inner, Layered},
+    limits::Limits,
+};
 
+use ::http::Response;
 use pmesh_layers::{
     body::ResponseBody,
     edit_headers::{EditRequestHeadersLayer, EditResponseHeadersLayer, HeaderEdits},
@@ -15,8 +20,9 @@ use pmesh_layers::{
     hsts::HstsLayer,
     https_redirect::HttpsRedirectLayer,
     maintenance::{MaintenanceLayer, MaintenanceSwitch},
+    max_in_flight::MaxInFlightLayer,
 };
-use tower::ServiceBuilder;
+use tower::{Layer, ServiceBuilder};
 
 use crate::{
     respond::answer_errors,
@@ -29,10 +35,12 @@ pub fn is_bare(route: &Route) -> bool {
 }
 
 /// The state of a route that outlives its services, and that they share.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone)]
 pub struct Shared {
     /// Whether it is under maintenance.
     pub maintenance: Option<MaintenanceSwitch<ResponseBody>>,
+    /// Its limits, with what they have counted.
+    pub limits: Limits,
 }
 
 /// The middleware of a route around its answer. Redirects to https go to `https_port`, or else to 443.
@@ -57,6 +65,8 @@ fn layered<S: Inner>(answer: S, route: &Route, to_https: Option<HttpsRedirectLay
         request_headers,
         response_headers,
         maintenance: _,
+        rate_limit: _,
+        max_in_flight: _,
     } = &route.middleware;
     let hsts = route.hsts.map(hsts);
     let leads_to_nodes = route.endpoints().iter().any(Endpoint::is_mesh);
@@ -77,6 +87,9 @@ fn layered<S: Inner>(answer: S, route: &Route, to_https: Option<HttpsRedirectLay
             .option_layer(clients.clone())
             .option_layer(shared.maintenance.clone().map(MaintenanceLayer::new))
             .option_layer(cors.as_ref().map(cors::layer))
+            .option_layer(shared.limits.count_rejected())
+            .option_layer(shared.limits.rate_limit.clone())
+            .option_layer(shared.limits.max_in_flight.clone().map(with_response_body))
             .option_layer(basic_auth.as_ref().map(|auth| basic_auth::layer(auth, leads_to_nodes)))
             .option_layer(request_headers)
             .service(answer),
@@ -87,6 +100,14 @@ fn pages(pages: &ErrorPages) -> ErrorPagesLayer<ResponseBody> {
     // Every status with a page is one of an error.
     let pages = pages.iter().filter_map(|(status, page)| page.response(*status).ok());
     pages.fold(ErrorPagesLayer::new(), ErrorPagesLayer::page)
+}
+
+/// The layer with the type of bodies that all middleware has.
+fn with_response_body<S: Inner>(layer: MaxInFlightLayer) -> impl Layer<S, Service: Inner> + Clone {
+    ServiceBuilder::new()
+        .map_response(|response: Response<_>| response.map(ResponseBody::new))
+        .layer(layer)
+        .into_inner()
 }
 
 fn hsts(Hsts { max_age, include_subdomains, preload }: Hsts) -> HstsLayer {

@@ -12,6 +12,7 @@ use tower::BoxError;
 use crate::{
     certificates::{Certificates, Issuer},
     settings::{Listener, Settings},
+    telemetry::counters::LimitCounters,
     upstream::{Endpoints, Routes, trust::Trust},
 };
 
@@ -70,6 +71,11 @@ impl Builder {
     /// Creates a builder that gets certificates from `issuer` and connections to backends from `endpoints`.
     pub fn new(issuer: Arc<Issuer>, endpoints: Endpoints) -> Self {
         Self { issuer, endpoints }
+    }
+
+    /// The counters of requests that a limit of their route rejected.
+    pub fn limited(&self) -> &Arc<LimitCounters> {
+        self.endpoints.limited()
     }
 
     /// Builds a generation from `settings`. Whatever has not changed since `previous` is reused.

@@ -30,7 +30,7 @@ use crate::{
     mesh::{self, About, Announcement, Api, IdentityWatch, Instance, Peers, Registry, RegistryOptions, Seal},
     secret::{CONTEXT, SecretWatch, Secrets},
     settings::{Loaded, Settings, Values, summary},
-    telemetry::counters::Counters,
+    telemetry::counters::{Counters, LimitCounters},
     upstream::Endpoints,
 };
 
@@ -136,6 +136,7 @@ impl Server {
         let generation = process.generation();
         let peers = || Arc::clone(&process.peers);
         let instance = Instance::random();
+        let limited = Arc::clone(builder.limited());
         let about = Arc::new(About {
             name: generation.settings.node.clone(),
             instance,
@@ -145,6 +146,7 @@ impl Server {
             peers: peers(),
             registry: self.registry.as_ref().map(|options| (options.servers.clone(), options.view.clone())),
             counters: process.counters.clone(),
+            limited: Arc::clone(&limited),
             stop: stopped.clone(),
         });
         let api = Api::new(Arc::clone(&about));
@@ -217,7 +219,7 @@ impl Server {
             tracing::error!("the control thread panicked; this is a bug");
         }
         drop(self.lock);
-        log_totals(&process.counters, process.admission.room().idle_ended());
+        log_totals(&process.counters, &limited, process.admission.room().idle_ended());
         if broken > 0 { Err(format!("workers that panicked: {broken}; the log says why").into()) } else { Ok(()) }
     }
 }
@@ -235,14 +237,16 @@ pub fn run(configuration: Configuration, loaded: Loaded) -> Result<(), BoxError>
     server.serve()
 }
 
-fn log_totals(counters: &[Arc<Counters>], idle_ended: u64) {
+fn log_totals(counters: &[Arc<Counters>], limited: &LimitCounters, idle_ended: u64) {
     let total = |count: fn(&Counters) -> u64| counters.iter().map(|worker| count(worker)).sum::<u64>();
     let rejections = Counters::rejections(counters.iter().map(|worker| &**worker));
+    let limited: Vec<_> = limited.counts().map(|(key, count)| format!("{key} {count}")).collect();
     let silent: Vec<_> = rejections.iter().map(|(reason, count)| format!("{reason} {count}")).collect();
     tracing::info!(
         connections = total(|worker| worker.connections.value()),
         requests = total(|worker| worker.requests.value()),
         silent = if silent.is_empty() { "none".to_owned() } else { silent.join(", ") },
+        limited = (!limited.is_empty()).then(|| limited.join(", ")),
         idle_ended,
         "stopped"
     );

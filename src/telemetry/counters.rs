@@ -57,6 +57,23 @@ impl Counters {
     }
 }
 
+/// The counters of requests that a limit of their route rejected. All workers share them: only routes with a limit use them.
+#[derive(Debug, Default)]
+pub struct LimitCounters {
+    /// Rejected by `rate_limit`.
+    pub rate_limit: Counter,
+    /// Rejected by `max_in_flight`.
+    pub max_in_flight: Counter,
+}
+
+impl LimitCounters {
+    /// Returns the keys of the limits that have rejected requests, with how many.
+    pub fn counts(&self) -> impl Iterator<Item = (&'static str, u64)> {
+        let counts = [("rate_limit", self.rate_limit.value()), ("max_in_flight", self.max_in_flight.value())];
+        counts.into_iter().filter(|(_, count)| *count > 0)
+    }
+}
+
 /// A number that only grows.
 #[derive(Debug, Default)]
 pub struct Counter(AtomicU64);

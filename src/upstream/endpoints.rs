@@ -33,7 +33,7 @@ use crate::{
         Route, Settings,
         endpoint::{Endpoint, Protocol},
     },
-    telemetry::outages,
+    telemetry::{counters::LimitCounters, outages},
 };
 
 /// When a connection has been idle for this long, the kernel probes whether the backend is still there.
@@ -119,6 +119,7 @@ pub struct Endpoints {
     resolver: Resolver,
     identity: NodeIdentity,
     pub(super) peers: Arc<Peers>,
+    limited: Arc<LimitCounters>,
     records: HashMap<Destination, Arc<Record>>,
     connections: HashMap<(Destination, ConnectionSettings), Arc<Connections>>,
     /// One configuration per worker. Each holds TLS sessions to resume, which rustls stores by server name.
@@ -134,8 +135,13 @@ impl Endpoints {
         identity: NodeIdentity,
         peers: Arc<Peers>,
     ) -> Self {
-        let (records, connections, tls) = Default::default();
-        Self { workers, admission, resolver, identity, peers, records, connections, tls }
+        let (limited, records, connections, tls) = Default::default();
+        Self { workers, admission, resolver, identity, peers, limited, records, connections, tls }
+    }
+
+    /// The counters of requests that a limit of their route rejected.
+    pub fn limited(&self) -> &Arc<LimitCounters> {
+        &self.limited
     }
 
     pub(super) fn workers(&self) -> usize {

@@ -15,7 +15,7 @@ use super::{
     trust::Trust,
 };
 use crate::{
-    middleware::Shared,
+    middleware::{Limits, Shared},
     settings::{Answer, Place, Route, Settings},
 };
 
@@ -79,8 +79,11 @@ impl Routes {
         let common = RouteSettings::from_settings(settings);
         let before = previous.map(Self::by_place).unwrap_or_default();
         let maintenance = MaintenanceFiles::of(&settings.routes, previous.map(|previous| &previous.maintenance));
+        let before_by_name = LimitsByName::new(previous, settings);
+        let limited = Arc::clone(endpoints.limited());
         let built = settings.routes.iter().map(|route| {
-            let shared = Shared { maintenance: maintenance.switch(route) };
+            let limits = Limits::of(&route.middleware, before_by_name.get(route), &limited);
+            let shared = Shared { maintenance: maintenance.switch(route), limits };
             Built::new(route, &common, &timeouts, &before, trust, shared, endpoints)
         });
         let built = built.collect::<Result<Vec<_>, _>>()?;
@@ -234,4 +237,42 @@ impl Built {
         };
         Arc::ptr_eq(self, other) || is_same()
     }
+}
+
+/// The limits of the routes of the previous configuration, by name.
+#[derive(Debug)]
+struct LimitsByName<'a> {
+    /// The routes with this name: in the previous configuration, and in the new one.
+    routes: HashMap<&'a str, (Vec<&'a Built>, usize)>,
+}
+
+impl<'a> LimitsByName<'a> {
+    fn new(previous: Option<&'a Routes>, settings: &'a Settings) -> Self {
+        let mut routes: HashMap<_, (Vec<_>, usize)> = HashMap::new();
+        for built in previous.into_iter().flat_map(|previous| &previous.built) {
+            if Limits::are_set(&built.route.middleware) {
+                routes.entry(&*built.route.name).or_default().0.push(&**built);
+            }
+        }
+        for route in settings.routes.iter().filter(|route| Limits::are_set(&route.middleware)) {
+            routes.entry(&*route.name).or_default().1 += 1;
+        }
+        Self { routes }
+    }
+
+    /// The limits that `route` takes over. Routes can have the same name, such as those for one path on different listeners.
+    /// Then everything else about their place must be the same, too.
+    fn get(&self, route: &Route) -> Option<&'a Limits> {
+        let (before, after) = self.routes.get(&*route.name)?;
+        let found = match &before[..] {
+            [one] if *after == 1 => Some(one),
+            several => several.iter().find(|one| is_same_place(&one.route, route)),
+        };
+        found.map(|found| &found.shared.limits)
+    }
+}
+
+/// Whether both are for the same hosts and paths on the same listeners. No two routes of a configuration are.
+fn is_same_place(one: &Route, other: &Route) -> bool {
+    one.listeners == other.listeners && one.places().eq(other.places())
 }

@@ -11,6 +11,7 @@ mod admin;
 mod full;
 mod health;
 mod homes;
+mod limits;
 mod queries;
 mod reload;
 mod rotation;

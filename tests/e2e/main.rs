@@ -39,6 +39,7 @@ mod messages;
 mod middleware;
 mod middleware_basic_auth;
 mod middleware_cors;
+mod middleware_limits;
 mod middleware_pages;
 mod ntlm;
 mod options;

@@ -11,6 +11,7 @@ mod listeners;
 mod middleware;
 mod middleware_basic_auth;
 mod middleware_cors;
+mod middleware_limits;
 mod middleware_pages;
 mod newcomers;
 mod references;

@@ -6,12 +6,15 @@ use std::{
 
 use http::{
     HeaderValue, Response, StatusCode,
-    header::{ALLOW, CONNECTION},
+    header::{ALLOW, CONNECTION, RETRY_AFTER},
 };
 use pin_project_lite::pin_project;
 use tower::BoxError;
 
-use super::{Answers, Cause, plain, status, status::allowed_methods};
+use super::{
+    Answers, Cause, plain, status,
+    status::{allowed_methods, retry_after},
+};
 use crate::{MissingExtension, causes::find};
 
 pin_project! {
@@ -87,6 +90,11 @@ fn answer<R: From<String>>(error: BoxError, answers: &impl Answers<R>, http1: bo
         && let Some(methods) = allowed_methods(&*error)
     {
         response.headers_mut().entry(ALLOW).or_insert(methods);
+    }
+    if matches!(response.status(), StatusCode::TOO_MANY_REQUESTS | StatusCode::SERVICE_UNAVAILABLE)
+        && let Some(seconds) = retry_after(&*error)
+    {
+        response.headers_mut().entry(RETRY_AFTER).or_insert(seconds);
     }
     if http1 && (closes_connection(status) || closes_connection(response.status())) {
         response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));

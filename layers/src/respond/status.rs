@@ -1,8 +1,10 @@
-use std::error::Error;
+use std::{error::Error, time::Duration};
 
 use http::{HeaderValue, Response, StatusCode, header::CONTENT_TYPE};
 
 use super::NoResponse;
+#[cfg(feature = "rate-limit")]
+use crate::rate_limit::RateLimited;
 #[cfg(feature = "upgrade")]
 use crate::upgrade::{MissingUpgrade, NotSwitched};
 use crate::{
@@ -15,6 +17,7 @@ use crate::{
     client_filter::ClientDenied,
     framing::InvalidRequest,
     host::HostRejected,
+    max_in_flight::TooManyInFlight,
     response_timeout::TimedOut,
     route::NoRoute,
     sni::Misdirected,
@@ -67,11 +70,15 @@ pub fn status(error: &(dyn Error + 'static)) -> StatusCode {
     if error.is::<LoopDetected>() {
         return StatusCode::LOOP_DETECTED;
     }
-    if error.is::<AllUnreachable>() {
+    if error.is::<AllUnreachable>() || error.is::<TooManyInFlight>() {
         return StatusCode::SERVICE_UNAVAILABLE;
     }
     if error.is::<ClientDenied>() || error.is::<NoResponse>() {
         return StatusCode::FORBIDDEN;
+    }
+    #[cfg(feature = "rate-limit")]
+    if error.is::<RateLimited>() {
+        return StatusCode::TOO_MANY_REQUESTS;
     }
     if error.is::<MissingExtension>() {
         return StatusCode::INTERNAL_SERVER_ERROR;
@@ -109,6 +116,22 @@ pub(super) fn allowed_methods(error: &(dyn Error + 'static)) -> Option<HeaderVal
         .then(|| HeaderValue::from_static("GET, HEAD, POST, PUT, DELETE, OPTIONS, PATCH"))
 }
 
+/// Returns when to try again, in whole seconds (RFC 9110, 10.2.3); `None` if the error does not know.
+pub(super) fn retry_after(error: &(dyn Error + 'static)) -> Option<HeaderValue> {
+    let in_flight = || find::<TooManyInFlight>(error).map(|_| TooManyInFlight::RETRY_AFTER);
+    #[cfg(feature = "rate-limit")]
+    let wait = find::<RateLimited>(error).map(RateLimited::retry_after).or_else(in_flight);
+    #[cfg(not(feature = "rate-limit"))]
+    let wait = in_flight();
+    wait.map(|wait| whole_seconds(wait).into())
+}
+
+/// Rounded up, and never 0, so that nobody comes back too early.
+fn whole_seconds(wait: Duration) -> u64 {
+    let whole = wait.as_secs().saturating_add(u64::from(wait.subsec_nanos() > 0));
+    whole.max(1)
+}
+
 /// Creates a response with the status as its body.
 pub fn plain<B: From<String>>(status: StatusCode) -> Response<B> {
     let mut response = Response::new(B::from(format!("{status}\n")));
@@ -125,7 +148,7 @@ mod tests {
 
     #[test]
     fn each_error_has_its_status() {
-        let table: [(BoxError, u16); 21] = [
+        let table: [(BoxError, u16); 22] = [
             (HostRejected::NotServed.into(), 421),
             (HostRejected::NoHost.into(), 400),
             (InvalidRequest::Length.into(), 400),
@@ -144,6 +167,7 @@ mod tests {
             (TimedOut::Backend.into(), 504),
             (TimedOut::Client.into(), 408),
             (AllUnreachable.into(), 503),
+            (TooManyInFlight.into(), 503),
             (ClientDenied.into(), 403),
             (NoResponse.into(), 403),
             ("anything else".into(), 502),
@@ -151,5 +175,14 @@ mod tests {
         for (error, expected) in table {
             assert_eq!(status(&*error).as_u16(), expected, "{error}");
         }
+    }
+
+    #[test]
+    fn waiting_times_are_rounded_up() {
+        for (millis, seconds) in [(0, 1), (1, 1), (1000, 1), (1001, 2), (59_999, 60), (60_000, 60)] {
+            assert_eq!(whole_seconds(Duration::from_millis(millis)), seconds, "{millis}");
+        }
+        assert_eq!(retry_after(&TooManyInFlight), Some(HeaderValue::from_static("1")));
+        assert_eq!(retry_after(&LoopDetected), None);
     }
 }

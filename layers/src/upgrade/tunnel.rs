@@ -11,7 +11,7 @@ use pin_project_lite::pin_project;
 use tower::{BoxError, Layer, Service};
 
 use super::{MissingUpgrade, TunnelCloser, UnexpectedUpgrade, closer::Closing, copy::tunnel, side::Side};
-use crate::{durations::bounded, hop_by_hop::tokens};
+use crate::{durations::bounded, hop_by_hop::tokens, max_in_flight::Counted};
 
 /// Connects client and backend if the backend switches to a protocol that the client requested.
 ///
@@ -124,6 +124,7 @@ where
                 client: Side::client(&request),
                 timeout: self.timeout,
                 closing: self.closing.as_deref().cloned(),
+                counted: request.extensions().get().cloned(),
             })
         });
         TunnelFuture { response: self.inner.call(request), requested }
@@ -137,6 +138,8 @@ struct Requested {
     client: Option<Side>,
     timeout: Duration,
     closing: Option<Closing>,
+    /// Kept until the tunnel ends.
+    counted: Option<Counted>,
 }
 
 impl Requested {
@@ -174,14 +177,17 @@ where
             let Some(requested) = this.requested.take().filter(|requested| requested.allows(response.headers())) else {
                 return Poll::Ready(Err(UnexpectedUpgrade.into()));
             };
-            let Requested { client, timeout, closing, .. } = *requested;
+            let Requested { client, timeout, closing, counted, .. } = *requested;
             // Without a backend's side, the service handles the upgrade itself.
             if let Some(backend) = Side::backend(&mut response) {
                 let Some(mut client) = client else { return Poll::Ready(Err(MissingUpgrade.into())) };
                 // Counted from here on, so that the connection is not idle between the end of the request and the
                 // tunnel.
                 client.begin();
-                tokio::spawn(tunnel(client, backend, timeout, closing));
+                tokio::spawn(async move {
+                    tunnel(client, backend, timeout, closing).await;
+                    drop(counted);
+                });
             }
         }
         Poll::Ready(Ok(response))

@@ -14,7 +14,7 @@ use super::{CountersReport, HealthReport, ListenerReport, NodeReport, PeerReport
 use crate::{
     mesh::{Instance, Peers, RegistryStatus, RegistryView, Served, Source, State},
     settings::{Listener, RegistryServers},
-    telemetry::counters::Counters,
+    telemetry::counters::{Counters, LimitCounters},
 };
 
 /// Everything that can be reported about this node, always current.
@@ -36,6 +36,8 @@ pub struct About {
     pub registry: Option<(RegistryServers, RegistryView)>,
     /// The counters of each worker.
     pub counters: Vec<Arc<Counters>>,
+    /// The counters of limits.
+    pub limited: Arc<LimitCounters>,
     /// Whether it is shutting down.
     pub stop: watch::Receiver<bool>,
 }
@@ -109,6 +111,7 @@ impl About {
             connections: total(|worker| worker.connections.value()),
             requests: total(|worker| worker.requests.value()),
             silent: silent.into_iter().map(|(reason, count)| (reason.to_owned(), count)).collect(),
+            limited: self.limited.counts().map(|(key, count)| (key.to_owned(), count)).collect(),
         }
     }
 

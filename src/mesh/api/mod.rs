@@ -146,6 +146,7 @@ mod tests {
             peers: Arc::new(Peers::new([].into())),
             registry: None,
             counters: Vec::new(),
+            limited: Arc::default(),
             stop,
         }))
     }

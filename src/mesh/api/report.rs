@@ -116,6 +116,9 @@ pub struct CountersReport {
     pub requests: u64,
     /// Connections that were closed in silence, by reason.
     pub silent: BTreeMap<String, u64>,
+    /// Requests that were rejected by a limit of their route, by its key.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub limited: BTreeMap<String, u64>,
 }
 
 /// Whether a node serves: `/v1/health`.

@@ -4,19 +4,21 @@ mod basic_auth;
 mod clients;
 mod cors;
 mod headers;
+mod in_flight;
 mod pages;
+mod rate_limit;
 
 use std::path::PathBuf;
 
-use pmesh_layers::{client_filter::ClientFilterLayer, edit_headers::HeaderEdits};
+use pmesh_layers::{client_filter::ClientFilterLayer, edit_headers::HeaderEdits, rate_limit::RateLimit};
 
-use self::headers::Message;
 pub(in crate::settings) use self::pages::ReadPages;
 pub use self::{
     basic_auth::BasicAuth,
     cors::{Allowed, Cors},
     pages::ErrorPages,
 };
+use self::{headers::Message, in_flight::MaxInFlight};
 use super::Scope;
 use crate::config::Problems;
 
@@ -31,6 +33,10 @@ pub struct Middleware {
     pub maintenance: Option<PathBuf>,
     /// Which clients are allowed, if not all.
     pub clients: Option<ClientFilterLayer>,
+    /// How many requests pass in a span of time, if that is limited.
+    pub rate_limit: Option<RateLimit>,
+    /// How many requests can be in flight, if that is limited.
+    pub max_in_flight: Option<usize>,
     /// Which pages of other origins may use the responses, if pmesh decides that.
     pub cors: Option<Cors>,
     /// Which users get in, if not everybody.
@@ -46,6 +52,8 @@ impl Middleware {
     pub(super) fn read(scope: &Scope<'_>, pages: &ReadPages, problems: &mut Problems) -> Option<Self> {
         let compress = scope.switch("compress").map_or(Some(false), |node| node.read(problems));
         let clients = clients::read(scope, problems);
+        let rate_limit = rate_limit::read(scope, problems);
+        let max_in_flight = scope.field("max_in_flight").map(|node| node.read(problems));
         let error_pages = pages::error_pages(scope, pages, problems);
         let maintenance = pages::maintenance(scope, problems);
         let cors = Cors::read(scope, problems);
@@ -55,6 +63,9 @@ impl Middleware {
         Some(Self {
             compress: compress?,
             clients: clients?,
+            rate_limit: rate_limit?,
+            // `None` if it is set but invalid.
+            max_in_flight: max_in_flight.map_or(Some(None), |max| max.map(|MaxInFlight(max)| Some(max)))?,
             cors: cors?,
             error_pages: error_pages?,
             maintenance: maintenance?,

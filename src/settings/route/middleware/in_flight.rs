@@ -1,0 +1,20 @@
+//! `max_in_flight`.
+
+use figment::value::Value;
+
+use crate::config::{Parse, Reason, because};
+
+/// The value of `max_in_flight`.
+pub(super) struct MaxInFlight(pub(super) usize);
+
+impl Parse for MaxInFlight {
+    const EXPECTED: &'static str = "a number from 1 to 1000000";
+
+    fn parse(value: &Value) -> Result<Self, Reason> {
+        match value.to_u128() {
+            Some(0) => Err(Some("no request would ever pass; to remove the limit, write false".into())),
+            Some(number @ 1..=1_000_000) => number.try_into().map(Self).map_err(because),
+            _ => Err(None),
+        }
+    }
+}
