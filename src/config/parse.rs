@@ -134,7 +134,17 @@ impl Parse for IpNet {
 
     fn parse(value: &Value) -> Result<Self, Reason> {
         let text = text(value)?;
-        text.parse().or_else(|_| text.parse::<IpAddr>().map(Self::from)).map_err(|_| several(text))
+        let network = text.parse().or_else(|_| text.parse::<IpAddr>().map(Self::from)).map_err(|_| several(text))?;
+        Ok(canonical(network))
+    }
+}
+
+/// Converts IPv4 networks that are written as IPv6 (`::ffff:192.0.2.0/120`) to IPv4, as the addresses of clients are.
+fn canonical(network: IpNet) -> IpNet {
+    let length = network.prefix_len().checked_sub(96);
+    match (network.addr().to_canonical(), length) {
+        (address @ IpAddr::V4(_), Some(length)) => IpNet::new(address, length).unwrap_or(network),
+        _ => network,
     }
 }
 

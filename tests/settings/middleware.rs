@@ -52,6 +52,30 @@ fn a_child_replaces_lists_of_clients() {
 }
 
 #[test]
+fn ipv4_networks_may_be_written_as_ipv6() {
+    let routes = routes(
+        r#"
+        [[routes]]
+        host = "a.test"
+        upstream = "a:1"
+        deny = ["::ffff:10.1.0.0/112", "::ffff:192.0.2.1"]
+        [[routes]]
+        host = "b.test"
+        upstream = "a:1"
+        allow = "::ffff:0:0/96"
+        [[routes]]
+        host = "c.test"
+        upstream = "a:1"
+        deny = "::/0"
+        "#,
+    );
+    let all: Vec<_> = routes.iter().map(allowed).collect();
+    assert_eq!(all[0], ["10.0.0.1", "::1"]);
+    assert_eq!(all[1], ["10.0.0.1", "10.1.0.1", "192.0.2.1"]);
+    assert_eq!(all[2], ["10.0.0.1", "10.1.0.1", "192.0.2.1"]);
+}
+
+#[test]
 fn headers_merge_by_name_in_any_case() {
     let routes = routes(
         r#"
