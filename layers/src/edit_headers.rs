@@ -101,9 +101,30 @@ impl HeaderEdits {
             }
         }
     }
+
+    /// Removes headers that differ from a set or removed one only in `_` and `-`.
+    fn remove_lookalikes(&self, headers: &mut HeaderMap) {
+        let is_replaced = |edit: &Edit| matches!(edit, Edit::Set(_) | Edit::Remove);
+        let is_lookalike =
+            |header: &HeaderName| self.0.iter().any(|(name, edit)| is_replaced(edit) && look_alike(name, header));
+        let lookalikes: Vec<HeaderName> = headers.keys().filter(|header| is_lookalike(header)).cloned().collect();
+        for name in lookalikes {
+            headers.remove(name);
+        }
+    }
+}
+
+/// Whether two different names become the same variable of CGI.
+fn look_alike(a: &HeaderName, b: &HeaderName) -> bool {
+    let (a, b) = (a.as_str().as_bytes(), b.as_str().as_bytes());
+    let folded = |byte: u8| if byte == b'_' { b'-' } else { byte };
+    a != b && a.len() == b.len() && a.iter().zip(b).all(|(a, b)| folded(*a) == folded(*b))
 }
 
 /// Edits the headers of requests.
+///
+/// Backends that follow CGI (PHP, WSGI) cannot tell `X-User` and `X_User` apart. So if a header is set or removed, the
+/// client's headers that differ from it only in this are removed, too.
 #[derive(Debug, Clone)]
 pub struct EditRequestHeadersLayer {
     edits: HeaderEdits,
@@ -145,6 +166,7 @@ impl<S: Service<Request<B>>, B> Service<Request<B>> for EditRequestHeaders<S> {
     }
 
     fn call(&mut self, mut request: Request<B>) -> S::Future {
+        self.edits.remove_lookalikes(request.headers_mut());
         self.edits.apply(request.headers_mut());
         self.inner.call(request)
     }
@@ -287,5 +309,26 @@ mod tests {
         let response = service.oneshot(Request::new(())).await.unwrap();
         assert_eq!(all(response.headers(), "add"), ["new"]);
         assert!(!response.headers().contains_key("set"));
+    }
+
+    #[tokio::test]
+    async fn names_that_cgi_confuses_with_a_set_or_removed_header_are_removed_from_requests() {
+        let edits = HeaderEdits::new()
+            .remove(name("x-user-id"))
+            .set(name("x_team"), value("new"))
+            .add(name("x-tag"), value("new"))
+            .set_default(name("x-other"), value("new"));
+        let service = ServiceBuilder::new()
+            .layer(EditRequestHeadersLayer::new(edits))
+            .service_fn(async |request: Request<()>| Ok::<_, BoxError>(Response::new(request.headers().clone())));
+        let mut request = Request::builder();
+        for name in ["x_user_id", "x-user_id", "x-user-id", "x-team", "x_team", "x_tag", "x_other", "x_users_id"] {
+            request = request.header(name, "of the client").header(name, "again");
+        }
+        let response = service.oneshot(request.body(()).unwrap()).await.unwrap();
+        let mut names: Vec<_> = response.body().keys().map(HeaderName::as_str).collect();
+        names.sort_unstable();
+        assert_eq!(names, ["x-other", "x-tag", "x_other", "x_tag", "x_team", "x_users_id"]);
+        assert_eq!(all(response.body(), "x_team"), ["new"]);
     }
 }
