@@ -16,25 +16,33 @@ const SHORT: u64 = 1024;
 /// Creates the layer.
 pub(super) fn layer<S: Inner>() -> impl Layer<S, Service: Inner> + Clone {
     let compression = CompressionLayer::new().compress_when(SizeAbove::new(SHORT).and(is_compressible));
-    ServiceBuilder::new().map_response(finish).layer(compression).map_response(mark_encoded).into_inner()
+    ServiceBuilder::new().map_response(finish).layer(compression).map_response(remember).into_inner()
 }
 
-/// Marks a response that was encoded before it came here.
+/// What a response was before it came here.
 #[derive(Debug, Clone, Copy)]
-struct AlreadyEncoded;
+struct Before {
+    status: StatusCode,
+    is_encoded: bool,
+}
 
-fn mark_encoded(mut response: Response<ResponseBody>) -> Response<ResponseBody> {
-    if response.headers().contains_key(CONTENT_ENCODING) {
-        response.extensions_mut().insert(AlreadyEncoded);
-    }
+fn remember(mut response: Response<ResponseBody>) -> Response<ResponseBody> {
+    let before = Before { status: response.status(), is_encoded: response.headers().contains_key(CONTENT_ENCODING) };
+    response.extensions_mut().insert(before);
     response
 }
 
-/// A compressed response is not byte for byte the one that a strong validator names (RFC 9110, 8.8.1).
 fn finish(response: Response<CompressionBody<ResponseBody>>) -> Response<ResponseBody> {
     let mut response = response.map(ResponseBody::new);
-    let encoded_here = response.extensions_mut().remove::<AlreadyEncoded>().is_none()
-        && response.headers().contains_key(CONTENT_ENCODING);
+    let before = response.extensions_mut().remove::<Before>();
+    // `CompressionLayer` makes it 406 for a client that accepts no coding here, not even `identity`. But the backend has
+    // already done the work, even changed protocols (101), and may know a coding that the client accepts.
+    if let Some(Before { status, .. }) = before {
+        *response.status_mut() = status;
+    }
+    let encoded_here =
+        before.is_some_and(|before| !before.is_encoded) && response.headers().contains_key(CONTENT_ENCODING);
+    // A compressed response is not byte for byte the one that a strong validator names (RFC 9110, 8.8.1).
     if let Some(etag) = response.headers_mut().get_mut(ETAG).filter(|_| encoded_here)
         && !etag.as_bytes().starts_with(b"W/")
         && let Ok(weak) = HeaderValue::from_bytes(&[b"W/", etag.as_bytes()].concat())
@@ -47,13 +55,20 @@ fn finish(response: Response<CompressionBody<ResponseBody>>) -> Response<Respons
 /// Whether compression makes the body smaller, and nothing forbids it. Never true for event streams and gRPC, which have to
 /// arrive at once.
 fn is_compressible(status: StatusCode, _: Version, headers: &HeaderMap, _: &Extensions) -> bool {
+    const DIGESTS: [&str; 4] = ["content-digest", "repr-digest", "digest", "content-md5"];
+
     let is_partial = status == StatusCode::PARTIAL_CONTENT;
     // RFC 9111, 5.2.2.6.
     let forbids = |value: &HeaderValue| {
         let mut directives = value.as_bytes().split(|byte| *byte == b',');
         directives.any(|directive| directive.trim_ascii().eq_ignore_ascii_case(b"no-transform"))
     };
-    !is_partial && headers.get(CONTENT_TYPE).is_some_and(is_text) && !headers.get_all(CACHE_CONTROL).iter().any(forbids)
+    // A digest is one of the bytes that the backend sent (RFC 9530).
+    let has_digest = DIGESTS.iter().any(|name| headers.contains_key(*name));
+    !is_partial
+        && !has_digest
+        && headers.get(CONTENT_TYPE).is_some_and(is_text)
+        && !headers.get_all(CACHE_CONTROL).iter().any(forbids)
 }
 
 /// Whether a media type is text, or as compressible as text.

@@ -130,6 +130,29 @@ fn text_is_compressed_for_clients_that_accept_it() {
     }
 }
 
+#[test]
+fn responses_keep_their_status_and_digests_stay_true() {
+    let text = backend("Content-Type: text/plain\r\n", 10_000);
+    let digest = backend("Content-Type: text/plain\r\nContent-Digest: sha-256=:AA==:\r\n", 10_000);
+    let config = format!(
+        "[[routes]]\nhost = \"{HOST}\"\ncompress = true\n{}[[routes.routes]]\nprefix = \"/digest\"\n{}",
+        upstream(&text),
+        upstream(&digest),
+    );
+    let program = start(&config);
+    for way in WAYS {
+        for (path, accepted) in
+            [("/", "*;q=0"), ("/", "identity;q=0"), ("/", "other, *;q=0"), ("/digest", "gzip"), ("/digest", "*;q=0")]
+        {
+            let headers = [("accept-encoding", accepted)];
+            let got = fetch(&program, way, "GET", &format!("{HOST}{path}"), &headers).unwrap();
+            assert_eq!(got.status, 200, "{way:?} {path} {accepted}");
+            assert!(got.header("content-encoding").is_empty(), "{way:?} {path} {accepted}");
+            assert_eq!(got.bytes.len(), 10_000, "{way:?} {path} {accepted}");
+        }
+    }
+}
+
 #[tokio::main(flavor = "current_thread")]
 async fn decode(coding: &str, bytes: &[u8]) -> Vec<u8> {
     let mut decoded = Vec::new();
