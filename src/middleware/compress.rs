@@ -78,6 +78,8 @@ fn is_text(content_type: &HeaderValue) -> bool {
     let Ok(essence) = str::from_utf8(&essence) else { return false };
     match essence.split_once('/') {
         Some(("text", subtype)) => subtype != "event-stream",
+        // Even `application/grpc+json`.
+        Some(("application", subtype)) if subtype.starts_with("grpc") => false,
         Some(("application", subtype)) => {
             const TYPES: [&str; 12] = [
                 "json",
@@ -115,6 +117,8 @@ mod tests {
             ("image/svg+xml", true),
             ("text/event-stream", false),
             ("application/grpc", false),
+            ("application/grpc+json", false),
+            ("application/grpc-web+json", false),
             ("application/octet-stream", false),
             ("image/png", false),
             ("font/woff2", false),
