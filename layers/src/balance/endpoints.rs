@@ -25,7 +25,7 @@ pub struct Endpoint<S> {
 }
 
 impl<S> Endpoint<S> {
-    /// Creates an endpoint that is assumed to be healthy. The name appears in [`Failed`](super::Failed) and
+    /// Creates an endpoint that is assumed to be healthy. The name appears in [`EndpointError`](super::EndpointError) and
     /// [`Attempts`](super::Attempts).
     pub fn new(name: impl Into<Arc<str>>, service: S) -> Self {
         Self::with_health(name, service, Health::new())

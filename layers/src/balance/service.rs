@@ -67,7 +67,7 @@ pub struct Balance<S> {
 }
 
 impl<S> Balance<S> {
-    /// Creates a balance of `endpoints`, used in turn. Their names appear in [`Failed`](super::Failed) and
+    /// Creates a balance of `endpoints`, used in turn. Their names appear in [`EndpointError`](super::EndpointError) and
     /// [`Attempts`](super::Attempts).
     pub fn new<N: Into<String>>(endpoints: impl IntoIterator<Item = (N, S)>) -> Self {
         let endpoints = endpoints.into_iter().map(|(name, service)| Endpoint::new(name.into(), service));
