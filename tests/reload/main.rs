@@ -14,6 +14,7 @@ mod kept;
 mod limits;
 mod listeners;
 mod rate_limits;
+mod pages;
 mod removed;
 mod routes;
 mod settings;
