@@ -62,7 +62,7 @@ pub(crate) use self::{
     },
     merged::{Merged, Node},
     parse::{Parse, Reason, TimeLimit, because, text},
-    shape::{Key, Role},
+    shape::{Key, Role, Shape},
     size::{Size, SizeLimit},
     source::Raw,
     suggest::{did_you_mean, flag_meant_by},

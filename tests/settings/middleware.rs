@@ -155,3 +155,36 @@ fn mistakes_say_what_to_write() {
         assert_eq!(Start::new().file(&file).error(), format!("[DIR]/config.toml:{expected}"), "{keys}");
     }
 }
+
+#[test]
+fn check_shows_every_inherited_header() {
+    let loaded = Start::new()
+        .file(
+            r#"
+            [defaults]
+            response_headers = { server = false, x-frame-options = "DENY", x-a = "1" }
+            [[routes]]
+            host = "a.test"
+            upstream = "a:1"
+            response_headers = { X-A = "2" }
+            [[routes.routes]]
+            prefix = "/child"
+            "#,
+        )
+        .loaded();
+    let shown: Vec<Vec<_>> = loaded
+        .inherited()
+        .iter()
+        .map(|all| all.iter().filter(|one| one.key.starts_with("response_headers")))
+        .map(|all| all.map(|one| format!("{} = {}", one.key, one.value)).collect())
+        .collect();
+    assert_eq!(shown[0], ["response_headers.server = false", "response_headers.x-frame-options = \"DENY\""]);
+    assert_eq!(
+        shown[1],
+        [
+            "response_headers.X-A = \"2\"",
+            "response_headers.server = false",
+            "response_headers.x-frame-options = \"DENY\"",
+        ]
+    );
+}

@@ -8,7 +8,7 @@ use super::{
     scope::{redirects, scopes},
 };
 use crate::{
-    config::{Key, Merged, Node, Problems, ROUTE_KEYS, Role},
+    config::{Key, Merged, Node, Problems, ROUTE_KEYS, Role, Shape},
     settings::inline::inline,
 };
 
@@ -62,7 +62,9 @@ fn inherited_by(scope: &Scope<'_>, merged: &Merged) -> Vec<Inherited> {
             continue;
         }
         match scope.table(key.name) {
-            Some(tables) if has_own(&[key.name]) => inside(key.name, &tables, &mut inherited),
+            Some(tables) if has_own(&[key.name]) => inside(key, &tables, true, &mut inherited),
+            // A table that several levels add to.
+            Some(tables) if tables.is_merged() => inside(key, &tables, false, &mut inherited),
             Some(tables) => inherited.push(Inherited::new(key.name, tables.own())),
             None if scope.switch(key.name).is_some() => {}
             None => {
@@ -75,12 +77,22 @@ fn inherited_by(scope: &Scope<'_>, merged: &Merged) -> Vec<Inherited> {
     inherited
 }
 
-/// Adds what a table inherits in addition to its own keys.
-fn inside(key: &str, tables: &Scope<'_>, inherited: &mut Vec<Inherited>) {
+/// Adds the keys of a merged table. If the route `has_own`, these are only the keys that it inherits in addition.
+fn inside(key: &Key, tables: &Scope<'_>, has_own: bool, inherited: &mut Vec<Inherited>) {
+    // In a table of names, such as headers, `false` is a value.
+    if matches!(key.shape, Shape::Named(_)) {
+        let entries = tables.nearest_entries(has_own).into_iter();
+        inherited.extend(entries.map(|(name, node)| Inherited::new(format!("{}.{name}", key.name), &node)));
+    } else {
+        add(key.name, tables, has_own, inherited);
+    }
+}
+
+fn add(path: &str, tables: &Scope<'_>, has_own: bool, inherited: &mut Vec<Inherited>) {
     for (name, node) in tables.fields() {
-        let path = format!("{key}.{name}");
+        let path = format!("{path}.{name}");
         match tables.table(&name) {
-            Some(inner) if tables.own().field(&name).is_some() => inside(&path, &inner, inherited),
+            Some(inner) if has_own && tables.own().field(&name).is_some() => add(&path, &inner, true, inherited),
             _ => inherited.push(Inherited::new(path, &node)),
         }
     }

@@ -44,6 +44,20 @@ impl<'a> Scope<'a> {
         keys.flat_map(entry)
     }
 
+    /// The nearest entry for each key in any case, `false` included, without those of the nearest table if `inherited_only`.
+    pub(in crate::settings) fn nearest_entries(&self, inherited_only: bool) -> Vec<(String, Node<'a>)> {
+        let own = self.own().value.as_dict().map_or(0, |table| table.len());
+        let mut seen = BTreeSet::new();
+        let entries = self.entries().enumerate();
+        let nearest = entries.filter(|(_, (key, _))| seen.insert(key.to_lowercase()));
+        nearest.filter(|(index, _)| !inherited_only || *index >= own).map(|(_, entry)| entry).collect()
+    }
+
+    /// Whether there is more than one table.
+    pub(in crate::settings) fn is_merged(&self) -> bool {
+        self.0.len() > 1
+    }
+
     /// The values that are `false` although there is nothing to remove.
     pub(in crate::settings) fn removes_nothing(&self) -> Vec<Node<'a>> {
         let (own, rest) = (self.own(), &self.0[1..]);
