@@ -33,6 +33,14 @@ fn instead(text: &str) -> Option<String> {
     (upstreams.len() > 1 && are_valid).then(|| format!("for several upstreams, write {upstreams:?}"))
 }
 
+/// Advice for a URL that was written instead of a host. `ends` are the characters at which the host ends.
+fn without_scheme(text: &str, ends: &[char]) -> Option<String> {
+    let (_, rest) = text.split_once("://")?;
+    let is_host = |host: &&str| !rest.contains('@') && HostName::from_authority(host.as_bytes()).is_ok();
+    let host = rest.split(ends).next().filter(is_host);
+    Some(host.map_or_else(|| "leave out the scheme".to_owned(), |host| format!("leave out the scheme: write {host:?}")))
+}
+
 impl Parse for HostPort {
     const EXPECTED: &'static str = "an address with its port, such as 10.0.0.2:8443";
 
@@ -47,7 +55,8 @@ impl Parse for HeaderValue {
 
     fn parse(value: &Value) -> Result<Self, Reason> {
         let text = text(value)?;
-        HostName::from_authority(text.as_bytes()).map_err(because)?;
+        HostName::from_authority(text.as_bytes())
+            .map_err(|error| without_scheme(text, &['/', '?', '#']).or_else(|| because(error)))?;
         Self::from_str(text).map_err(because)
     }
 }
@@ -63,7 +72,30 @@ impl Parse for UpstreamName {
         if let Ok(address) = text.parse::<IpAddr>() {
             return Ok(Self(ServerName::IpAddress(address.into())));
         }
-        let name: HostName = text.parse().map_err(|error: InvalidHost| because(error))?;
+        let name: HostName = text
+            .parse()
+            .map_err(|error: InvalidHost| without_scheme(text, &['/', '?', '#', ':']).or_else(|| because(error)))?;
         ServerName::try_from(name.as_str().to_owned()).map(Self).map_err(|_| None)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn hosts_with_a_scheme_get_advice() {
+        let reason = |error: Option<Reason>| error.flatten().unwrap_or_default();
+        for (text, header, name) in [
+            ("http://b", "leave out the scheme: write \"b\"", "leave out the scheme: write \"b\""),
+            ("https://b:8443/x", "leave out the scheme: write \"b:8443\"", "leave out the scheme: write \"b\""),
+            ("http://u:p@b", "leave out the scheme", "leave out the scheme"),
+            ("http://", "leave out the scheme", "leave out the scheme"),
+            ("b:0", "the port is not a number from 1 to 65535", "write the host without a port"),
+        ] {
+            assert_eq!(reason(HeaderValue::parse(&text.into()).err()), header, "{text}");
+            assert_eq!(reason(UpstreamName::parse(&text.into()).err()), name, "{text}");
+        }
+        assert!(HeaderValue::parse(&"b:8443".into()).is_ok() && UpstreamName::parse(&"b".into()).is_ok());
     }
 }

@@ -173,6 +173,14 @@ fn invalid_routes_are_rejected() {
         "4: routes[0].tls.server_name: expected a name or an IP address, without a port, found \"b:443\": write the host without a port",
     );
     assert_file_error(
+        &route("upstream = [\"a:1\"]\nhost_header = \"http://b\""),
+        "4: routes[0].host_header: expected a host, with or without a port, found \"http://b\": leave out the scheme: write \"b\"",
+    );
+    assert_file_error(
+        &route("upstream = [\"a:1\"]\npath_regex = \"(\""),
+        "4: routes[0].path_regex: expected a regular expression such as ^/u/([0-9]+)$, found \"(\": unclosed group",
+    );
+    assert_file_error(
         &route("upstream = \"https://b\"\ntls.cert = \"c.pem\""),
         "4: routes[0].tls.cert: a certificate and its key go together: set `key` too, or remove this one",
     );

@@ -3,7 +3,7 @@
 use figment::value::Value;
 use http::{HeaderName, Method};
 use ipnet::IpNet;
-use pmesh_layers::route::{ExactPath, PathRegex, ValuePattern};
+use pmesh_layers::route::{ExactPath, InvalidRegex, PathRegex, ValuePattern};
 
 use crate::config::{Parse, Reason, because, text};
 
@@ -77,7 +77,11 @@ impl Parse for PathRegex {
     const EXPECTED: &'static str = "a regular expression such as ^/u/([0-9]+)$";
 
     fn parse(value: &Value) -> Result<Self, Reason> {
-        text(value)?.parse().map_err(because)
+        text(value)?.parse().map_err(|error| match error {
+            // `EXPECTED` already says that a regular expression belongs here.
+            InvalidRegex::Syntax(reason) => because(reason),
+            other => because(other),
+        })
     }
 }
 
@@ -120,6 +124,12 @@ mod tests {
         ] {
             assert_eq!(reason::<ExactPath>(text).as_deref(), Some(expected), "{text}");
         }
+    }
+
+    #[test]
+    fn invalid_regexes_get_a_reason_without_repetition() {
+        assert_eq!(reason::<PathRegex>("(").as_deref(), Some("unclosed group"));
+        assert!(reason::<PathRegex>("^/é$").is_some_and(|reason| reason.starts_with("paths are percent-encoded")));
     }
 
     #[test]
