@@ -13,7 +13,7 @@
 //! | [`admission`] | decides which connections are let in, and which are closed to make room |
 //! | [`http`] | handles a request: the chain of [`pmesh_layers`] layers, errors turned into responses, the access log |
 //! | [`upstream`] | sends it to an endpoint of its route |
-//! | [`middleware`] | what a route puts around its answer |
+//! | [`middleware`] | builds the layers that a route puts around its answer |
 //! | [`mesh`] | keeps track of other nodes: their names, addresses and routes |
 //!
 //! Besides these:

@@ -57,7 +57,7 @@ impl HeaderEdits {
         self.edit(name, Edit::Set(value))
     }
 
-    /// Adds a value, after those that are there.
+    /// Adds a value after the existing ones.
     #[must_use]
     pub fn add(self, name: HeaderName, value: HeaderValue) -> Self {
         self.edit(name, Edit::Add(value))

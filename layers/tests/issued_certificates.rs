@@ -19,7 +19,7 @@ use rustls::{
 };
 use webpki::{EndEntityCert, KeyUsage, anchor_from_trusted_cert};
 
-/// The name on the certificate, a host that it is valid for, and one that it is not.
+/// The name on the certificate, a host that it is valid for, and a host that it is not valid for.
 const CASES: [(&str, &str, &str); 5] = [
     ("app.example.com", "app.example.com", "other.example.com"),
     ("localhost", "localhost", "a.localhost"),

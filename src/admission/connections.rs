@@ -7,8 +7,8 @@ use std::{
 
 use pmesh_layers::conn::{Control, WeakControl};
 
-/// How many idle connections are compared to find one that has been idle for long, and how many connections are looked
-/// at to find these.
+/// How many idle connections to compare for the longest idle time, and how many connections to look at until so many
+/// idle ones are found.
 const MAX_COMPARED: usize = 32;
 const MAX_VISITED: usize = 1024;
 

@@ -49,9 +49,9 @@ impl Exhaustion {
         matches!(errno(error), Some(Errno::EMFILE | Errno::ENFILE))
     }
 
-    /// Whether an error of `accept` concerns only one connection, which is gone, so that the next can be accepted at
-    /// once. After any other error, the next attempt would fail as well. Linux also returns errors that are pending on
-    /// the new connection (accept(2)).
+    /// Whether an error of `accept` concerns only one connection. That connection is gone, and the next one can be
+    /// accepted at once. After any other error, the next attempt would fail as well. Linux also returns errors that are
+    /// pending on the new connection (accept(2)).
     pub fn affects_one_connection(error: &io::Error) -> bool {
         matches!(
             errno(error),

@@ -161,7 +161,7 @@ fn out_of_date(certificate: &EndEntityCert<'_>, now: UnixTime) -> Option<&'stati
     }
 }
 
-/// When the certificate expires. webpki reveals this only for one that has expired.
+/// When the certificate expires. webpki reveals this only in the error for an expired certificate.
 fn not_after(certificate: &EndEntityCert<'_>) -> Option<SystemTime> {
     match verified_at(certificate, UnixTime::since_unix_epoch(Duration::MAX)) {
         webpki::Error::CertExpired { not_after, .. } => {

@@ -302,7 +302,7 @@ fn an_unusable_pair_affects_neither_its_predecessor_nor_other_pairs() {
 #[test]
 fn a_switched_symlink_is_noticed() {
     let mut setup = Setup::new();
-    // This is how Kubernetes mounts secrets: the files are symlinks into a folder, which is a symlink that is switched.
+    // As in Kubernetes secrets: the files are symlinks into a folder, and that folder is a symlink that updates replace.
     for folder in ["..1", "..2"] {
         fs::create_dir(setup.folder.path().join(folder)).unwrap();
     }
@@ -333,7 +333,7 @@ fn a_switched_symlink_is_noticed() {
 }
 
 #[test]
-fn names_follow_the_certificate_and_sessions_survive() {
+fn a_new_certificate_serves_its_names_and_sessions_still_resume() {
     let mut setup = Setup::new();
     setup.add(&["a.example", "b.example"]);
     let mut watch = CertificateWatch::new(&setup.files);

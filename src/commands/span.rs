@@ -2,7 +2,7 @@
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-/// How long ago `moment` was, which is in seconds since 1970; `0s` if it is in the future.
+/// How long ago `moment` was, in seconds since 1970. `0s` if it is in the future.
 pub(super) fn since(moment: u64) -> String {
     let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
     span(now.saturating_sub(moment))

@@ -148,7 +148,7 @@ impl fmt::Display for Guide<'_> {
             if let Some(port) = number(*https) {
                 writeln!(
                     f,
-                    "With TLS, once it trusts the authority that `{}` prints: https://{HOST}:{port}",
+                    "With TLS, in a browser that trusts the authority printed by `{}`: https://{HOST}:{port}",
                     self.authority()
                 )?;
             }
@@ -223,7 +223,7 @@ mod tests {
     }
 
     #[test]
-    fn commands_name_another_address() {
+    fn curl_connects_to_the_address_of_the_listeners() {
         let shown = text(&["--bind", "192.0.2.1"], None);
         assert!(!shown.contains("browser"), "{shown}");
         let commands = commands(&shown);
@@ -234,7 +234,7 @@ mod tests {
     }
 
     #[test]
-    fn the_authority_belongs_to_the_secret() {
+    fn the_ca_command_uses_the_secret_of_the_demo() {
         assert!(text(&[], None).contains("<(./pmesh ca)"));
         assert!(text(&["--secret-file", "/x/y"], None).contains("<(./pmesh ca --secret-file /x/y)"));
         let given = text(&["--home", "/x"], Some(&"1".repeat(64)));

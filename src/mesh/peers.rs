@@ -217,7 +217,7 @@ mod tests {
     }
 
     #[test]
-    fn nodes_of_the_settings_can_report_what_they_serve() {
+    fn nodes_named_in_the_settings_can_report_what_they_serve() {
         let peers = Peers::new(fixed(&[("a", "a:1")]));
         let before = Arc::clone(peers.load().get("a").unwrap());
         let serves = |routes: &[&str]| announcement("a", "a:1", routes).serves;

@@ -42,7 +42,7 @@ fn finish(response: Response<CompressionBody<ResponseBody>>) -> Response<Respons
     }
     let encoded_here =
         before.is_some_and(|before| !before.is_encoded) && response.headers().contains_key(CONTENT_ENCODING);
-    // A compressed response is not byte for byte the one that a strong validator names (RFC 9110, 8.8.1).
+    // A strong `ETag` promises the same bytes (RFC 9110, 8.8.1).
     if let Some(etag) = response.headers_mut().get_mut(ETAG).filter(|_| encoded_here)
         && !etag.as_bytes().starts_with(b"W/")
         && let Ok(weak) = HeaderValue::from_bytes(&[b"W/", etag.as_bytes()].concat())

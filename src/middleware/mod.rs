@@ -1,4 +1,4 @@
-//! What a route puts around its answer: tower layers, in one chain.
+//! The middleware of routes: tower layers around the answer, in one chain.
 
 mod basic_auth;
 mod compress;
@@ -29,7 +29,7 @@ use crate::{
     settings::{ErrorPages, Hsts, Middleware, Route, endpoint::Endpoint},
 };
 
-/// Whether a route puts nothing around its answer.
+/// Whether a route has no middleware.
 pub fn is_bare(route: &Route) -> bool {
     route.hsts.is_none() && !route.redirect_https && route.middleware.is_empty()
 }
@@ -43,7 +43,7 @@ pub struct Shared {
     pub limits: Limits,
 }
 
-/// The middleware of a route around its answer. Redirects to https go to `https_port`, or else to 443.
+/// Puts the middleware of a route around its answer. Redirects to https go to `https_port`, or else to 443.
 pub fn around<S: Inner>(answer: S, route: &Route, https_port: Option<u16>, shared: &Shared) -> Layered {
     let to_https =
         route.redirect_https.then(|| https_port.into_iter().fold(HttpsRedirectLayer::new(), HttpsRedirectLayer::port));

@@ -82,7 +82,7 @@ impl Builder {
     ///
     /// # Errors
     ///
-    /// If a setting cannot be used. The error says which one and where it was written. Nothing has changed then.
+    /// If a setting cannot be used. The error says which one and where it was written. In that case, nothing changes.
     pub fn build(&mut self, settings: Settings, previous: Option<&Generation>) -> Result<Generation, BoxError> {
         let patterns = settings.routes.iter().flat_map(|route| route.patterns.iter().cloned());
         let before = previous.map(|previous| &previous.certificates);

@@ -55,7 +55,7 @@ impl Listeners {
     ///
     /// # Errors
     ///
-    /// If a port cannot be bound. Nothing has changed then.
+    /// If a port cannot be bound. In that case, nothing changes.
     pub fn plan(&self, settings: &mut Settings) -> Result<Plan, ListenError> {
         let wanted = settings.listeners();
         let is_open = |(listener, address): &&(Listener, SocketAddr)| self.find(listener, *address).is_some();

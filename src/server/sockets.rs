@@ -43,7 +43,7 @@ pub struct Bound {
 ///
 /// # Errors
 ///
-/// [`ListenError`] says which listener failed, why, and what to do. Nothing stays bound then.
+/// [`ListenError`] says which listener failed, why, and what to do. On an error, no port stays bound.
 pub fn bind(listeners: &[(Listener, SocketAddr)], workers: usize, own: &[u16]) -> Result<Vec<Bound>, ListenError> {
     let mut bound = Vec::new();
     for addresses in listeners.chunk_by(|one, next| one.0 == next.0) {

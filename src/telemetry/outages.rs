@@ -36,7 +36,7 @@ pub fn logged(endpoint: String, advice: Advice) -> Health {
     })
 }
 
-/// The innermost cause. The outer ones also say whether it was a request or a new attempt to connect that failed.
+/// The innermost cause. The outer errors differ between a failed request and a failed attempt to connect.
 fn reason(error: &str, cause: Option<&(dyn Error + 'static)>) -> String {
     let innermost = iter::successors(cause, |cause| (*cause).source()).last();
     innermost.map_or_else(|| error.to_owned(), ToString::to_string)

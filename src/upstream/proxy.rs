@@ -38,8 +38,8 @@ pub(super) fn proxy(
     endpoints: &Endpoints,
 ) -> Result<Untunneled, BoxError> {
     let strip = route.strip_prefix.then(|| StripPrefixLayer::any(route.prefixes().cloned()));
-    // Around each endpoint, so that one that hangs counts as failed. It covers only the head of the response; the server
-    // watches the body.
+    // Around each endpoint, so that an endpoint that hangs counts as failed. It covers only the head of the response;
+    // the server watches the body.
     let timeout = ResponseTimeoutLayer::new(route.response_timeout)
         .stream_timeout(route.stream_timeout)
         .min_rate(settings.body_min_rate, route.stall_timeout);
@@ -56,7 +56,7 @@ pub(super) fn proxy(
         let balance: Balance<_> = Rotation::new().balance(own.iter().map(attempt).collect(), Vec::new());
         (strip, host, Turns::Own(balance))
     } else {
-        // Other nodes get the request as it came, so endpoints get different requests.
+        // Other nodes get the request unchanged, so prefix and Host are changed separately for each endpoint.
         let own =
             own.iter().map(|connections| recorded(connections, worker, connections.pool(worker).clone())).collect();
         let linker = endpoints.linker(worker, &settings.connections)?;

@@ -51,7 +51,7 @@ fn wrong_lengths_are_rejected() {
         let expected = if length == "0" { Served } else { Refused };
         cases.push(case(format!("{length:?} in a GET without a body"), expected, &[headers(&fields, true)]));
     }
-    for (name, lengths) in [("differ", [&b"3"[..], b"4"]), ("differ, the other way", [b"4", b"3"])] {
+    for (name, lengths) in [("differ", [&b"3"[..], b"4"]), ("differ, in the other order", [b"4", b"3"])] {
         let fields = with(request("POST"), &lengths.map(|length| ("content-length", length)));
         cases.push(case(format!("two that {name}"), Refused, &[headers(&fields, false), data(b"abc", true)]));
     }
@@ -139,7 +139,7 @@ fn frames_out_of_order_are_rejected() {
         case("a PING of seven bytes", Refused, &[h2::frame(h2::PING, 0, 0, &[0; 7]), get()]),
         case("a window beyond its limit", Refused, &[h2::frame(8, 0, 0, &0x7fff_ffff_u32.to_be_bytes()), get()]),
         case("a window update of 0", Refused, &[h2::frame(8, 0, 0, &[0; 4]), get()]),
-        case("a priority on itself", Either, &[h2::frame(2, 0, STREAM, &[0, 0, 0, 3, 1]), get()]),
+        case("a stream that depends on itself", Either, &[h2::frame(2, 0, STREAM, &[0, 0, 0, 3, 1]), get()]),
         case("an unknown index", Refused, &[h2::frame(h2::HEADERS, 5, STREAM, &[0xff, 0xff, 0x7f])]),
         case("an index of 0", Refused, &[h2::frame(h2::HEADERS, 5, STREAM, &[0x80])]),
         case("half a literal", Refused, &[h2::frame(h2::HEADERS, 5, STREAM, &[0, 5, b'a'])]),

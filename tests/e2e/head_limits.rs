@@ -14,8 +14,8 @@ fn a_head_over_the_limit_is_rejected() {
     for (name, fields, status) in [
         ("7000 bytes", format!("X-Long: {}\r\n", "x".repeat(7000)), 200),
         ("9000 bytes", format!("X-Long: {}\r\n", "x".repeat(9000)), 431),
-        ("5 fields", "X: y\r\n".repeat(4), 200),
-        ("6 fields", "X: y\r\n".repeat(5), 431),
+        ("5 headers", "X: y\r\n".repeat(4), 200),
+        ("6 headers", "X: y\r\n".repeat(5), 431),
     ] {
         let mut client = Client::connect(program.http());
         assert_eq!(client.get("a.test", "/").status, 200);

@@ -104,7 +104,7 @@ fn another_served_host_over_tls_gets_421() {
 }
 
 #[test]
-fn a_first_request_for_another_host_than_the_sni_gets_421() {
+fn a_first_request_for_a_host_other_than_the_sni_gets_421() {
     let (program, backend) = start();
     assert_eq!(Tls::trusting(&program).get(program.https(), "served.test", "other.test").status, 421);
     assert!(backend.requests().is_empty());

@@ -1,4 +1,4 @@
-//! What a route puts around its answer, for clients with HTTP/1.1 and HTTP/2, with and without TLS.
+//! Middleware of routes, for clients with HTTP/1.1 and HTTP/2, with and without TLS.
 
 use async_compression::tokio::bufread::{BrotliDecoder, GzipDecoder, ZstdDecoder};
 use tokio::io::AsyncReadExt;

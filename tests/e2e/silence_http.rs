@@ -49,7 +49,7 @@ fn names_nothing() -> Vec<(&'static str, Vec<u8>)> {
         ("an IPv4 address with a port", host("127.0.0.1:80")),
         ("localhost", host("localhost")),
         ("no Host", get("/", &["X: y"])),
-        ("no field at all", get("/", &[])),
+        ("no header at all", get("/", &[])),
         ("an empty Host", host("")),
         ("a Host of one dot", host(".")),
         ("two Hosts, the unknown one first", get("/", &["Host: nope.test", "Host: served.test"])),
@@ -93,7 +93,7 @@ fn names_nothing() -> Vec<(&'static str, Vec<u8>)> {
         ("X-Forwarded-Host", get("/", &["Host: nope.test", "X-Forwarded-Host: served.test"])),
         ("X-Forwarded-Host alone", get("/", &["X-Forwarded-Host: served.test"])),
         ("Forwarded", get("/", &["Host: nope.test", "Forwarded: host=served.test"])),
-        ("a served name in another field", get("/served.test", &["Host: nope.test", "Referer: http://served.test/"])),
+        ("a served name in another header", get("/served.test", &["Host: nope.test", "Referer: http://served.test/"])),
         ("HTTP/1.0 without a Host", b"GET / HTTP/1.0\r\n\r\n".to_vec()),
         ("HTTP/1.0, an unknown host", b"GET / HTTP/1.0\r\nHost: nope.test\r\n\r\n".to_vec()),
         ("HTTP/0.9", b"GET /\r\n".to_vec()),
@@ -115,11 +115,11 @@ fn large() -> Vec<(&'static str, Vec<u8>)> {
         [head.into_bytes(), vec![b'x'; body]].concat()
     };
     vec![
-        ("a field of 64 KiB", get("/", &[&format!("X: {}", "a".repeat(65536))])),
-        ("a field of 1 MiB that never ends", get("/", &[&format!("X: {}", "a".repeat(1 << 20))])[..1 << 20].to_vec()),
+        ("a header of 64 KiB", get("/", &[&format!("X: {}", "a".repeat(65536))])),
+        ("a header of 1 MiB that never ends", get("/", &[&format!("X: {}", "a".repeat(1 << 20))])[..1 << 20].to_vec()),
         ("a target of 128 KiB", get(&format!("/{}", "a".repeat(131_072)), &["Host: served.test"])),
-        ("200 fields", get("/", &["A: b"; 200])),
-        ("200 fields after an unknown host", get("/", &[&["Host: nope.test"][..], &["A: b"; 200]].concat())),
+        ("200 headers", get("/", &["A: b"; 200])),
+        ("200 headers after an unknown host", get("/", &[&["Host: nope.test"][..], &["A: b"; 200]].concat())),
         ("Expect", post("Expect: 100-continue\r\nContent-Length: 5", 0)),
         ("Expect, and the body at once", post("Expect: 100-continue\r\nContent-Length: 5", 5)),
         ("a body of 20 kB", post("Content-Length: 20000", 20_000)),
@@ -142,11 +142,11 @@ fn malformed() -> Vec<(&'static str, Vec<u8>)> {
         ("a space in the target", raw("GET /a b HTTP/1.1\nHost: served.test\n\n")),
         ("an empty method", raw(" / HTTP/1.1\nHost: served.test\n\n")),
         ("a control byte in the method", raw("G\x01T / HTTP/1.1\nHost: served.test\n\n")),
-        ("a field without a colon", raw("GET / HTTP/1.1\nHost: served.test\nnonsense\n\n")),
-        ("a field without a name", raw("GET / HTTP/1.1\nHost: served.test\n: nonsense\n\n")),
-        ("a space in a field name", raw("GET / HTTP/1.1\nHost: served.test\nX Y: z\n\n")),
+        ("a header without a colon", raw("GET / HTTP/1.1\nHost: served.test\nnonsense\n\n")),
+        ("a header without a name", raw("GET / HTTP/1.1\nHost: served.test\n: nonsense\n\n")),
+        ("a space in a header name", raw("GET / HTTP/1.1\nHost: served.test\nX Y: z\n\n")),
         ("a space before the colon", raw("GET / HTTP/1.1\nHost : served.test\n\n")),
-        ("a folded field", raw("GET / HTTP/1.1\nHost: served.test\n folded\n\n")),
+        ("a folded header", raw("GET / HTTP/1.1\nHost: served.test\n folded\n\n")),
         ("NUL in a value", raw("GET / HTTP/1.1\nHost: served.test\nX: a\0b\n\n")),
         ("NUL in the host", raw("GET / HTTP/1.1\nHost: served.test\0\n\n")),
         ("a bare CR in a value", raw("GET / HTTP/1.1\nHost: served.test\nX: a\rb\n\n")),
@@ -162,7 +162,7 @@ fn malformed() -> Vec<(&'static str, Vec<u8>)> {
         ),
         ("a coding that is not chunked", raw("POST / HTTP/1.1\nHost: served.test\nTransfer-Encoding: xchunked\n\n")),
         ("a coding in HTTP/1.0", raw("POST / HTTP/1.0\nHost: served.test\nTransfer-Encoding: chunked\n\n0\n\n")),
-        ("a served host after 200 fields", get("/", &[&["A: b"; 200][..], &["Host: served.test"]].concat())),
+        ("a served host after 200 headers", get("/", &[&["A: b"; 200][..], &["Host: served.test"]].concat())),
         ("a served host after 128 KiB", get("/", &[&format!("X: {}", "a".repeat(131_072)), "Host: served.test"])),
     ]
 }
@@ -248,7 +248,7 @@ fn sending_byte_by_byte_changes_nothing() {
     let (program, _backend) = start(NEVER);
     for (name, expected) in [("nope.test", None), (SERVED, Some(200))] {
         let mut client = Client::connect(program.http());
-        // After the rejection, the rest may find a closed connection.
+        // After the rejection, writing the rest can fail, because the connection is closed.
         let sent = host(name).iter().try_for_each(|byte| client.stream.write_all(&[*byte]));
         match expected {
             None => assert_eq!(client.end(), (Vec::new(), End::Fin)),

@@ -307,7 +307,7 @@ fn a_flag_replaces_the_routes_of_all_files() {
 }
 
 #[test]
-fn commands_ask_the_node_without_included_files() {
+fn commands_that_ask_a_node_do_not_read_included_files() {
     let start = including(&[("a.toml", "broken".into())], "home = \"h\"\ninclude = \"*.toml\"\n");
     assert_eq!(start.source().load_for_command().expect("settings").home, start.folder.join("h"));
 }

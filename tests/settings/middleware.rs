@@ -1,4 +1,4 @@
-//! What a route puts around its answer: access by address, headers, compression.
+//! Settings of middleware: access by address, headers, compression.
 
 use std::net::IpAddr;
 

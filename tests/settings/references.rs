@@ -223,7 +223,7 @@ fn a_password_from_the_environment_is_not_shown() {
 }
 
 #[test]
-fn commands_ask_the_node_without_the_variables_of_its_routes() {
+fn commands_that_ask_a_node_do_not_need_the_variables_of_its_routes() {
     let start = Start::new().variable("DIR", "[DIR]").file("home = \"${DIR}/h\"\n[[routes]]\nhost = \"${DOMAIN}\"\n");
     let settings = start.source().load_for_command().unwrap_or_else(|error| panic!("{error}"));
     assert_eq!(settings.home, start.folder.join("h"));

@@ -151,14 +151,14 @@ fn field(line: &[u8]) -> Result<(String, String), Fault> {
     let colon = line.iter().position(|byte| *byte == b':').ok_or("a line without a colon")?;
     let (name, value) = (&line[..colon], line[colon + 1..].trim_ascii());
     if !is_token(name) {
-        return Err("field name");
+        return Err("header name");
     }
     if value.iter().any(|byte| byte.is_ascii_control() && *byte != b'\t') {
         return Err("control byte in a value");
     }
     let name = text(name).to_ascii_lowercase();
     if name.contains('_') && matches!(&*name.replace('_', "-"), "content-length" | "transfer-encoding") {
-        return Err("underscored framing field");
+        return Err("underscored framing header");
     }
     Ok((name, text(value)))
 }
@@ -212,9 +212,9 @@ fn the_reader_is_strict() {
         (post("Content-Length: +1\r\n", "x"), Err("Content-Length syntax")),
         (post("Content-Length: 1\r\nTransfer-Encoding: chunked\r\n", ""), Err("Content-Length and Transfer-Encoding")),
         (post("Transfer-Encoding: gzip, chunked\r\n", ""), Err("Transfer-Encoding value")),
-        (post("Transfer-Encoding : chunked\r\n", ""), Err("field name")),
+        (post("Transfer-Encoding : chunked\r\n", ""), Err("header name")),
         (post("Transfer-Encoding:\r\n chunked\r\n", ""), Err("a line without a colon")),
-        (post("Transfer_Encoding: chunked\r\n", ""), Err("underscored framing field")),
+        (post("Transfer_Encoding: chunked\r\n", ""), Err("underscored framing header")),
         (post("Host: a\r\n", ""), Err("not one Host")),
         (post("X: a\0\r\n", ""), Err("control byte in a value")),
         (post("X: a\rb\r\n", ""), Err("bare CR")),

@@ -91,7 +91,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_loser_comes_last_for_a_while_or_until_it_wins() {
+    async fn an_address_that_lost_a_race_comes_last_for_a_while_or_until_it_wins() {
         let losers = Losers::default();
         let order = |text: &str| {
             let mut addresses = listed(text);

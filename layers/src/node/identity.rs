@@ -399,7 +399,7 @@ mod tests {
     }
 
     #[test]
-    fn the_configuration_belongs_to_the_secret_of_the_proof() {
+    fn the_secret_of_the_proof_selects_the_configuration() {
         let b = node("b", &["1", "2"]);
         let offers = b.offers();
         for (digit, expected) in ["1", "2"].into_iter().zip(&offers) {

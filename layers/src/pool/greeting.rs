@@ -9,7 +9,7 @@ use tokio::sync::oneshot;
 
 use crate::frame_head::{FRAME_HEAD, FrameHead};
 
-/// The type of a SETTINGS frame, and the flag of one that acknowledges another (RFC 9113, 6.5).
+/// The type of a SETTINGS frame, and the ACK flag, which acknowledges one (RFC 9113, 6.5).
 const SETTINGS: u8 = 4;
 const ACK: u8 = 1;
 

@@ -30,7 +30,7 @@ pin_project! {
     /// Serves a connection until it ends.
     ///
     /// While it waits for a request, it holds no HTTP server and no buffer, because most connections of a busy host are
-    /// waiting. It is written by hand: an `async` block keeps some of what it holds in two or three places.
+    /// waiting. It is written by hand because an `async` block would store some of its values two or three times.
     pub(super) struct Served<IO, S> {
         settings: Arc<ServerSettings>,
         // `None` while a server runs, and at the end.
@@ -38,7 +38,7 @@ pin_project! {
         info: ConnInfo,
         service: S,
         protocol: Protocol,
-        // Out of date while a server runs, which keeps its own.
+        // Not updated while a server runs: the server has a state of its own.
         state: ConnState,
         #[pin]
         work: Work<IO>,
@@ -142,8 +142,8 @@ mod tests {
 
     #[test]
     fn a_waiting_connection_holds_five_words_and_a_timer() {
-        // With these, two words of the program's worker and tokio's overhead, a task takes 256 bytes. The allocator's
-        // next size is twice that.
+        // Together with two words of the program's worker and tokio's overhead, that makes a task of 256 bytes. The
+        // allocator's next size is twice as large.
         assert!(size_of::<Served<Box<u8>, Arc<u8>>>() <= size_of::<Sleep>() + 5 * size_of::<usize>());
     }
 }

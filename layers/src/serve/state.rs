@@ -80,7 +80,7 @@ pub(super) enum ConnState {
     DrainingUnnamed,
     /// Accepts no further request, and ends after the requests in flight.
     Draining,
-    /// Like `Draining`, because a request gets no response.
+    /// Like `Draining`, but a request was left without a response.
     Refusing,
     /// No event leads out of it.
     Ended,

@@ -10,7 +10,7 @@ use crate::conn::ConnInfo;
 /// A layer that opens the gate of a request's connection, so that the client can get a response.
 ///
 /// Put it inside the layers that decide whether the client named a served host. Without it, all responses on a
-/// connection that is not open from the start are withheld: the client receives nothing, and the server returns
+/// connection whose gate is not open from the start are withheld: the client receives nothing, and the server returns
 /// [`Ended::Withheld`](crate::serve::Ended::Withheld). A request without [`ConnInfo`] passes unchanged.
 ///
 /// ```

@@ -13,7 +13,7 @@ use super::{closer::Closing, side::Side, watched::Watched};
 /// How often to check a tunnel within its timeout.
 const CHECKS_PER_TIMEOUT: u32 = 4;
 
-/// Copies bytes both ways until the tunnel ends, then drops what the sides keep.
+/// Copies bytes both ways until the tunnel ends, then drops both sides, including their `Kept`.
 pub(super) async fn tunnel(client: Side, backend: Side, timeout: Duration, closing: Option<Closing>) {
     let (client, backend) = match try_join(client.open(), backend.open()).await {
         Ok(sides) => sides,

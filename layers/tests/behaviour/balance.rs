@@ -39,7 +39,7 @@ async fn a_request_waits_until_the_next_endpoint_is_ready() {
     first.allow(0);
     second.allow(0);
     let mut balance = Balance::new([("one", one), ("two", two)]);
-    // Ready although no endpoint is: which one gets a request is only decided then.
+    // `Balance` is ready although no endpoint is, because `call` chooses the endpoint.
     ServiceExt::<Request<Empty<Bytes>>>::ready(&mut balance).await.unwrap();
     let mut a = Box::pin(balance.call(request("/a")));
     let mut b = Box::pin(balance.call(request("/b")));

@@ -127,7 +127,7 @@ fn a_new_authority_issues_for_all_generations() {
 }
 
 #[test]
-fn nothing_is_shared_with_another_issuer() {
+fn certificates_of_another_issuer_are_not_reused() {
     let (one, other) = (Setup::new(), Setup::new());
     let before = one.certificates(&["a.example"]).unwrap();
     let after = other.next_certificates(&["a.example"], &before).unwrap();

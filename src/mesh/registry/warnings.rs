@@ -116,7 +116,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_wrong_clock_is_reported_once_until_it_was_right() {
+    fn a_wrong_clock_is_reported_once_until_it_is_right_again() {
         let (mut warnings, node) = (Warnings::default(), "a".parse().unwrap());
         let ours = SystemTime::UNIX_EPOCH + Duration::from_secs(1_000_000);
         let mut says = |offset: i64| {

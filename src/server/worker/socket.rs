@@ -33,7 +33,7 @@ impl Stop {
         tokio::select! {
             // An error means that the sender is gone, so stop as well.
             _ = self.all.wait_for(|stop| *stop) => {}
-            // An error means that nobody can close this socket on its own any more, so only `all` counts.
+            // An error means that this socket can no longer be closed separately, so only `all` counts.
             Ok(_) = self.socket.wait_for(|closed| *closed) => {}
             else => {}
         }

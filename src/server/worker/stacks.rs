@@ -11,7 +11,7 @@ use tower::BoxError;
 
 use crate::{http::stack::SharedStack, server::generation::Generation};
 
-/// The stacks of a worker. A connection holds the stack of its listener; a reload replaces what is in it.
+/// The stacks of a worker. A connection holds the shared stack of its listener; a reload replaces its content.
 #[derive(Debug)]
 pub(super) struct Stacks<S>(Mutex<State<S>>);
 

@@ -63,7 +63,7 @@ pub struct Route {
     pub redirect_https: bool,
     /// How long browsers must use https only, if at all.
     pub hsts: Option<Hsts>,
-    /// What it puts around its answer.
+    /// The middleware around its answer.
     pub middleware: Middleware,
     /// Whether to remove the prefix from the path before the request is forwarded.
     pub strip_prefix: bool,

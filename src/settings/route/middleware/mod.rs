@@ -1,4 +1,4 @@
-//! What a route puts around its answer.
+//! The middleware of a route.
 
 mod basic_auth;
 mod clients;
@@ -22,7 +22,7 @@ use self::{headers::Message, in_flight::MaxInFlight};
 use super::Scope;
 use crate::config::Problems;
 
-/// What a route puts around its answer. [`middleware`](crate::middleware) has the order.
+/// The middleware of a route. [`middleware`](crate::middleware) has the order.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Middleware {
     /// Whether to compress responses.
