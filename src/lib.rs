@@ -32,10 +32,6 @@
 //!
 //! A folder imports only folders that do not import it, directly or through others; `tests/architecture` checks this.
 
-// The middleware of a route is one type, with a level for each layer and future. The default of 128 is too low for it in
-// optimized builds.
-#![recursion_limit = "512"]
-
 #[cfg(doctest)]
 #[doc = include_str!("../README.md")]
 mod readme {}

@@ -1,11 +1,15 @@
 //! A boxed service, in which all the layers of a route fit.
 
-use std::{fmt, sync::Arc};
+use std::{
+    fmt,
+    sync::Arc,
+    task::{Context, Poll},
+};
 
 use ::http::{Request, Response};
 use futures_util::{FutureExt, future::BoxFuture};
 use pmesh_layers::body::{RequestBody, ResponseBody};
-use tower::{BoxError, Service, ServiceExt};
+use tower::{BoxError, Layer, Service, ServiceExt};
 
 /// A boxed service. Each call boxes its future.
 #[derive(Clone)]
@@ -41,8 +45,26 @@ impl Layered {
         Self(Arc::new(move |request| service.clone().oneshot(request).boxed()))
     }
 
-    /// Calls the service, which is always ready.
-    pub fn call(&self, request: Request<RequestBody>) -> BoxFuture<'static, Answer> {
+    /// Puts a layer around the service, if there is one.
+    #[must_use]
+    pub(super) fn within<L: Layer<Self, Service: Inner>>(self, layer: Option<L>) -> Self {
+        match layer {
+            Some(layer) => Self::new(layer.layer(self)),
+            None => self,
+        }
+    }
+}
+
+impl Service<Request<RequestBody>> for Layered {
+    type Response = Response<ResponseBody>;
+    type Error = BoxError;
+    type Future = BoxFuture<'static, Answer>;
+
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), BoxError>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, request: Request<RequestBody>) -> Self::Future {
         (self.0)(request)
     }
 }

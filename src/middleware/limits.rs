@@ -39,6 +39,11 @@ impl Limits {
         Self { counters: Arc::clone(counters), rate_limit, max_in_flight }
     }
 
+    /// Whether there are any.
+    pub(super) fn are_some(&self) -> bool {
+        self.rate_limit.is_some() || self.max_in_flight.is_some()
+    }
+
     /// A layer that counts the requests that the limits reject, if there are any.
     pub(super) fn count_rejected(
         &self,
@@ -52,6 +57,6 @@ impl Limits {
             }
             error
         };
-        (self.rate_limit.is_some() || self.max_in_flight.is_some()).then(|| MapErrLayer::new(count))
+        self.are_some().then(|| MapErrLayer::new(count))
     }
 }

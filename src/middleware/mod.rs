@@ -1,4 +1,4 @@
-//! The middleware of routes: tower layers around the answer, in one chain.
+//! The middleware of routes: tower layers around the answer.
 
 mod basic_auth;
 mod compress;
@@ -68,32 +68,34 @@ fn layered<S: Inner>(answer: S, route: &Route, to_https: Option<HttpsRedirectLay
         rate_limit: _,
         max_in_flight: _,
     } = &route.middleware;
-    let hsts = route.hsts.map(hsts);
     let leads_to_nodes = route.endpoints().iter().any(Endpoint::is_mesh);
     let edits = |edits: &HeaderEdits| (!edits.is_empty()).then(|| edits.clone());
-    let response_headers = edits(response_headers).map(EditResponseHeadersLayer::new);
     let request_headers = edits(request_headers).map(EditRequestHeadersLayer::new);
+    let limits = ServiceBuilder::new()
+        .option_layer(shared.limits.count_rejected())
+        .option_layer(shared.limits.rate_limit.clone())
+        .option_layer(shared.limits.max_in_flight.clone().map(with_response_body));
+    let access = ServiceBuilder::new()
+        .option_layer(to_https.clone())
+        .option_layer(clients.clone())
+        .option_layer(shared.maintenance.clone().map(MaintenanceLayer::new));
+    let (hsts, response_headers) = (route.hsts.map(hsts), edits(response_headers).map(EditResponseHeadersLayer::new));
     let error_pages = (!error_pages.is_empty()).then(|| pages(error_pages));
     let edits_responses = hsts.is_some() || response_headers.is_some() || error_pages.is_some();
-    Layered::new(
-        ServiceBuilder::new()
-            .option_layer(hsts)
-            .option_layer(response_headers)
-            .option_layer(error_pages)
-            // The layers above apply to errors, too: these become responses here.
-            .option_layer(edits_responses.then(answer_errors))
-            .option_layer(compress.then(compress::layer))
-            .option_layer(to_https)
-            .option_layer(clients.clone())
-            .option_layer(shared.maintenance.clone().map(MaintenanceLayer::new))
-            .option_layer(cors.as_ref().map(cors::layer))
-            .option_layer(shared.limits.count_rejected())
-            .option_layer(shared.limits.rate_limit.clone())
-            .option_layer(shared.limits.max_in_flight.clone().map(with_response_body))
-            .option_layer(basic_auth.as_ref().map(|auth| basic_auth::layer(auth, leads_to_nodes)))
-            .option_layer(request_headers)
-            .service(answer),
-    )
+    let responses = ServiceBuilder::new()
+        .option_layer(hsts)
+        .option_layer(response_headers)
+        .option_layer(error_pages)
+        // The layers above apply to errors, too: these become responses here.
+        .layer(answer_errors());
+    // From the inside out. In one chain without boxes, each optional layer would double the size of the type.
+    Layered::new(ServiceBuilder::new().option_layer(request_headers).service(answer))
+        .within(basic_auth.as_ref().map(|auth| basic_auth::layer(auth, leads_to_nodes)))
+        .within(shared.limits.are_some().then_some(limits))
+        .within(cors.as_ref().map(cors::layer))
+        .within((to_https.is_some() || clients.is_some() || shared.maintenance.is_some()).then_some(access))
+        .within(compress.then(compress::layer))
+        .within(edits_responses.then_some(responses))
 }
 
 fn pages(pages: &ErrorPages) -> ErrorPagesLayer<ResponseBody> {
