@@ -75,8 +75,9 @@ fn layered<S: Inner>(answer: S, route: &Route, to_https: Option<HttpsRedirectLay
         .option_layer(shared.limits.count_rejected())
         .option_layer(shared.limits.rate_limit.clone())
         .option_layer(shared.limits.max_in_flight.clone().map(with_response_body));
+    let limits_access = to_https.is_some() || clients.is_some() || shared.maintenance.is_some();
     let access = ServiceBuilder::new()
-        .option_layer(to_https.clone())
+        .option_layer(to_https)
         .option_layer(clients.clone())
         .option_layer(shared.maintenance.clone().map(MaintenanceLayer::new));
     let (hsts, response_headers) = (route.hsts.map(hsts), edits(response_headers).map(EditResponseHeadersLayer::new));
@@ -93,7 +94,7 @@ fn layered<S: Inner>(answer: S, route: &Route, to_https: Option<HttpsRedirectLay
         .within(basic_auth.as_ref().map(|auth| basic_auth::layer(auth, leads_to_nodes)))
         .within(shared.limits.are_some().then_some(limits))
         .within(cors.as_ref().map(cors::layer))
-        .within((to_https.is_some() || clients.is_some() || shared.maintenance.is_some()).then_some(access))
+        .within(limits_access.then_some(access))
         .within(compress.then(compress::layer))
         .within(edits_responses.then_some(responses))
 }
