@@ -248,6 +248,7 @@ pub mod body_limit;
 mod call;
 pub mod causes;
 pub mod cdn_loop;
+mod cgi_name;
 pub mod client_filter;
 mod client_scheme;
 pub mod conn;

@@ -3,7 +3,6 @@
 mod basic_auth;
 mod compress;
 mod cors;
-mod identity;
 mod layered;
 mod limits;
 

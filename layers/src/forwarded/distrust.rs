@@ -7,7 +7,7 @@ use super::{
     ClientAddr, ProxyHeaders, TrustedProxies,
     original::{self, Original},
 };
-use crate::{MissingExtension, ResponseFuture, conn::ConnInfo};
+use crate::{MissingExtension, ResponseFuture, cgi_name, conn::ConnInfo};
 
 /// A layer that removes forwarding headers from requests of clients that are not trusted proxies, and determines the
 /// [`ClientAddr`].
@@ -139,12 +139,8 @@ fn is_claim(name: &str, believed: Believed) -> bool {
     if !matches!(name.as_bytes(), [b'x', b'-' | b'_', b'f' | b'r', ..]) {
         return false;
     }
-    let dashed = |plain: &str| {
-        name.len() == plain.len() && name.bytes().zip(plain.bytes()).all(|(a, b)| a == b || (a == b'_' && b == b'-'))
-    };
-    let is_id = dashed("x-request-id");
-    let of_proxies = dashed("x-real-ip")
-        || name.get(.."x-forwarded-".len()).is_some_and(|start| start.replace('_', "-") == "x-forwarded-");
+    let is_id = cgi_name::is_same(name, "x-request-id");
+    let of_proxies = cgi_name::is_same(name, "x-real-ip") || cgi_name::begins_with(name, "x-forwarded-");
     let is_believed = match believed {
         Believed::Nobody => false,
         Believed::Proxy(headers) => is_id || headers == ProxyHeaders::XForwarded,

@@ -4,7 +4,7 @@ use bytes::Bytes;
 use http::{HeaderMap, HeaderName};
 use http_body::Frame;
 
-use crate::{conn::Control, framing::is_token};
+use crate::{cgi_name, conn::Control, edit_headers::HeaderEdits, framing::is_token};
 
 /// Which trailers of a body to drop.
 #[derive(Debug)]
@@ -15,6 +15,8 @@ pub(crate) enum TrailerFilter {
     Forbidden(Option<&'static str>),
     /// The same, and more.
     Watch(Box<Watch>),
+    /// Trailers with names of headers that these edits set or remove.
+    Replaced(HeaderEdits),
 }
 
 /// What the filter has to know about a message whose body can end with trailers.
@@ -42,6 +44,7 @@ impl TrailerFilter {
                     Self::PassAll => return,
                     Self::Forbidden(prefix) => *prefix,
                     Self::Watch(watch) => watch.prefix,
+                    Self::Replaced(edits) => return edits.remove_replaced(trailers),
                 };
                 drop_forbidden(trailers, prefix);
                 if let Some(watch) = self.take_watch() {
@@ -79,17 +82,10 @@ fn drop_forbidden(trailers: &mut HeaderMap, prefix: Option<&str>) {
     }
 }
 
-/// Also covers names with `_`, which CGI and its descendants read as `-`.
 fn is_forbidden(name: &str, prefix: Option<&str>) -> bool {
-    let name = name.replace('_', "-");
-    FORBIDDEN.contains(&&*name)
-        || ["x-forwarded", "proxy-", "access-control-"].into_iter().chain(prefix).any(|start| begins_with(&name, start))
-}
-
-/// Compares in lower case and with `-` for `_`. `name` already has this form, `prefix` need not.
-fn begins_with(name: &str, prefix: &str) -> bool {
-    let prefix = prefix.bytes().map(|byte| if byte == b'_' { b'-' } else { byte.to_ascii_lowercase() });
-    name.len() >= prefix.len() && name.bytes().zip(prefix).all(|(one, other)| one == other)
+    let prefixes = ["x-forwarded", "proxy-", "access-control-"].into_iter().chain(prefix);
+    FORBIDDEN.iter().any(|other| cgi_name::is_same(name, other))
+        || prefixes.into_iter().any(|prefix| cgi_name::begins_with(name, prefix))
 }
 
 /// Headers that determine where a message ends, where it goes, who sends it, or how its content is read.

@@ -15,6 +15,7 @@ use futures_util::{
 };
 use pmesh_layers::{
     body::{RequestBody, ResponseBody},
+    edit_headers::HeaderEdits,
     forwarded::ClientAddr,
     respond::plain,
 };
@@ -24,12 +25,11 @@ use self::{
     credentials::Credentials,
     verifier::{Attempt, Busy, Outcome, VERIFIER, Verifier},
 };
-use super::identity;
 use crate::settings::BasicAuth;
 
 /// The user, for the backend.
 const REMOTE_USER: HeaderName = HeaderName::from_static("remote-user");
-/// Other programs write the user here.
+/// Other programs write the user here. Neither header ever comes from the client.
 const FORWARDED_USER: HeaderName = HeaderName::from_static("x-forwarded-user");
 
 /// Creates the layer. With `for_nodes`, the next node gets the password, because its route may ask for it, too.
@@ -83,25 +83,14 @@ impl Login {
         verifier.verify(Attempt { client, users: &self.auth.users, credentials })
     }
 
-    fn admit<B>(
-        &self,
-        mut request: Request<B>,
-        credentials: &Credentials,
-        passed: bool,
-    ) -> Result<Request<B>, Response<ResponseBody>> {
-        if !passed {
-            return Err(self.unauthorized());
-        }
-        let headers = request.headers_mut();
+    fn admit(&self, mut request: Request<RequestBody>, credentials: &Credentials, passed: bool) -> Admitted {
+        let user = HeaderValue::from_bytes(credentials.user().as_bytes()).ok().filter(|_| passed);
+        let Some(user) = user else { return Err(self.unauthorized()) };
         // The password is for the proxy, not for the backend.
         if !self.for_nodes {
-            headers.remove(AUTHORIZATION);
+            request.headers_mut().remove(AUTHORIZATION);
         }
-        identity::remove(headers, &[REMOTE_USER, FORWARDED_USER]);
-        match HeaderValue::from_bytes(credentials.user().as_bytes()) {
-            Ok(user) => drop(headers.insert(REMOTE_USER, user)),
-            Err(_) => return Err(self.unauthorized()),
-        }
+        HeaderEdits::new().set(REMOTE_USER, user).remove(FORWARDED_USER).apply_to_request(&mut request);
         Ok(request)
     }
 
