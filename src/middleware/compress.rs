@@ -2,13 +2,14 @@
 
 use ::http::{
     Extensions, HeaderMap, HeaderValue, Response, StatusCode, Version,
-    header::{CACHE_CONTROL, CONTENT_ENCODING, CONTENT_TYPE, ETAG},
+    header::{ACCEPT_ENCODING, CACHE_CONTROL, CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, ETAG, VARY},
 };
+use http_body::Body;
 use pmesh_layers::body::ResponseBody;
 use tower::{Layer, ServiceBuilder};
 use tower_http::compression::{CompressionBody, CompressionLayer, Predicate, predicate::SizeAbove};
 
-use super::Inner;
+use super::{Inner, list};
 
 /// Shorter bodies are left alone if their length is known: they fit into one packet anyway.
 const SHORT: u64 = 1024;
@@ -24,12 +25,31 @@ pub(super) fn layer<S: Inner>() -> impl Layer<S, Service: Inner> + Clone {
 struct Before {
     status: StatusCode,
     is_encoded: bool,
+    /// Whether it has no body, but one that would be compressed belongs to it.
+    stands_for_body: bool,
 }
 
 fn remember(mut response: Response<ResponseBody>) -> Response<ResponseBody> {
-    let before = Before { status: response.status(), is_encoded: response.headers().contains_key(CONTENT_ENCODING) };
+    let before = Before {
+        status: response.status(),
+        is_encoded: response.headers().contains_key(CONTENT_ENCODING),
+        stands_for_body: stands_for_body(&response),
+    };
     response.extensions_mut().insert(before);
     response
+}
+
+/// Whether this is a response to HEAD, or a 304, to which a body belongs that would be compressed.
+fn stands_for_body(response: &Response<ResponseBody>) -> bool {
+    let headers = response.headers();
+    if response.status() == StatusCode::NOT_MODIFIED {
+        // Most have no `Content-Type`.
+        return headers.get(CONTENT_TYPE).is_none_or(is_text);
+    }
+    let length = headers.get(CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse().ok());
+    response.body().is_end_stream()
+        && length.is_none_or(|length: u64| length >= SHORT)
+        && is_compressible(response.status(), response.version(), headers, response.extensions())
 }
 
 fn finish(response: Response<CompressionBody<ResponseBody>>) -> Response<ResponseBody> {
@@ -40,14 +60,19 @@ fn finish(response: Response<CompressionBody<ResponseBody>>) -> Response<Respons
     if let Some(Before { status, .. }) = before {
         *response.status_mut() = status;
     }
-    let encoded_here =
-        before.is_some_and(|before| !before.is_encoded) && response.headers().contains_key(CONTENT_ENCODING);
+    let was_plain = before.is_some_and(|before| !before.is_encoded);
+    let encoded_here = was_plain && response.headers().contains_key(CONTENT_ENCODING);
     // A strong `ETag` promises the same bytes (RFC 9110, 8.8.1).
     if let Some(etag) = response.headers_mut().get_mut(ETAG).filter(|_| encoded_here)
         && !etag.as_bytes().starts_with(b"W/")
         && let Ok(weak) = HeaderValue::from_bytes(&[b"W/", etag.as_bytes()].concat())
     {
         *etag = weak;
+    }
+    // `CompressionLayer` only says this with a body. But caches need it here, too (RFC 9110, 9.3.2 and 15.4.5).
+    let varies = was_plain && before.is_some_and(|before| before.stands_for_body);
+    if varies && !list::has(response.headers(), &VARY, ACCEPT_ENCODING.as_str()) {
+        response.headers_mut().append(VARY, ACCEPT_ENCODING.into());
     }
     response
 }
@@ -58,17 +83,13 @@ fn is_compressible(status: StatusCode, _: Version, headers: &HeaderMap, _: &Exte
     const DIGESTS: [&str; 4] = ["content-digest", "repr-digest", "digest", "content-md5"];
 
     let is_partial = status == StatusCode::PARTIAL_CONTENT;
-    // RFC 9111, 5.2.2.6.
-    let forbids = |value: &HeaderValue| {
-        let mut directives = value.as_bytes().split(|byte| *byte == b',');
-        directives.any(|directive| directive.trim_ascii().eq_ignore_ascii_case(b"no-transform"))
-    };
     // A digest is one of the bytes that the backend sent (RFC 9530).
     let has_digest = DIGESTS.iter().any(|name| headers.contains_key(*name));
     !is_partial
         && !has_digest
         && headers.get(CONTENT_TYPE).is_some_and(is_text)
-        && !headers.get_all(CACHE_CONTROL).iter().any(forbids)
+        // RFC 9111, 5.2.2.6.
+        && !list::has(headers, &CACHE_CONTROL, "no-transform")
 }
 
 /// Whether a media type is text, or as compressible as text.

@@ -12,7 +12,7 @@ use pmesh_layers::body::{RequestBody, ResponseBody};
 use tower::{Layer, ServiceBuilder};
 use tower_http::cors::{AllowHeaders, AllowMethods, AllowOrigin, CorsLayer, ExposeHeaders};
 
-use super::Inner;
+use super::{Inner, list};
 use crate::{
     respond::answer_errors,
     settings::{Allowed, Cors},
@@ -95,15 +95,13 @@ fn remove_cors(mut response: Response<ResponseBody>) -> Response<ResponseBody> {
 
 /// Removes `Origin` from `Vary`. `CorsLayer` adds it again if the response depends on it.
 fn remove_vary_origin(headers: &mut HeaderMap) {
-    let is_origin = |token: &[u8]| token.trim_ascii().eq_ignore_ascii_case(b"origin");
-    let tokens = |value: &HeaderValue| value.as_bytes().split(|byte| *byte == b',').map(<[u8]>::to_vec).collect();
-    let all: Vec<Vec<u8>> = headers.get_all(VARY).iter().flat_map::<Vec<_>, _>(tokens).collect();
-    if !all.iter().any(|token| is_origin(token)) {
+    if !list::has(headers, &VARY, "origin") {
         return;
     }
-    let rest: Vec<_> = all.iter().map(|token| token.trim_ascii()).filter(|token| !is_origin(token)).collect();
+    let rest = list::elements(headers, &VARY).filter(|name| !name.eq_ignore_ascii_case(b"origin"));
+    let rest = rest.collect::<Vec<_>>().join(&b", "[..]);
     headers.remove(VARY);
-    if let Some(value) = HeaderValue::from_bytes(&rest.join(&b", "[..])).ok().filter(|_| !rest.is_empty()) {
+    if let Some(value) = HeaderValue::from_bytes(&rest).ok().filter(|value| !value.is_empty()) {
         headers.insert(VARY, value);
     }
 }

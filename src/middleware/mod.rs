@@ -5,6 +5,7 @@ mod compress;
 mod cors;
 mod layered;
 mod limits;
+mod list;
 
 pub use self::{
     layered::{Answer, Inner, Layered},

@@ -4,7 +4,7 @@ use async_compression::tokio::bufread::{BrotliDecoder, GzipDecoder, ZstdDecoder}
 use tokio::io::AsyncReadExt;
 
 use super::answers::{WAYS, fetch, start, upstream};
-use crate::support::{Backend, backend::Refusing};
+use crate::support::{Backend, Client, backend::Refusing};
 
 const HOST: &str = "example.com";
 
@@ -86,6 +86,27 @@ fn headers_are_set_added_and_removed() {
 }
 
 #[test]
+fn trailers_do_not_bring_back_headers_that_are_set_or_removed() {
+    let backend = Backend::answering("hello");
+    let config = format!(
+        "[[routes]]\nhost = \"{HOST}\"\nrequest_headers = {{ x-user = false, x-team = \"a\" }}\n{}",
+        upstream(&backend)
+    );
+    let program = start(&config);
+    let mut client = Client::connect(program.http());
+    client.send(format!(
+        "POST / HTTP/1.1\r\nHost: {HOST}\r\nTransfer-Encoding: chunked\r\nTrailer: x-user, x-team, x_team, x-sum\r\n\r\n\
+         4\r\nbody\r\n0\r\nx-user: root\r\nX-Team: z\r\nx_team: z\r\nx-sum: 1\r\n\r\n"
+    ));
+    assert_eq!(client.response().text(), "hello");
+    let request = backend.request();
+    assert_eq!(request.body, b"body");
+    assert_eq!(request.all("x-team"), ["a"]);
+    let trailers: Vec<_> = request.trailers.iter().map(|(name, value)| format!("{name}: {value}")).collect();
+    assert_eq!(trailers, ["x-sum: 1"]);
+}
+
+#[test]
 fn text_is_compressed_for_clients_that_accept_it() {
     const TEXT: &str = "Content-Type: text/plain\r\nETag: \"1\"\r\n";
     let text = backend(TEXT, 10_000);
@@ -126,6 +147,53 @@ fn text_is_compressed_for_clients_that_accept_it() {
             assert_eq!(decoded, "text ".repeat(sent / 5).as_bytes(), "{way:?} {path} {accepted}");
             assert!(!is_ours || got.bytes.len() < 200, "{way:?} {accepted}: {}", got.bytes.len());
             assert_eq!(got.header("etag"), [if is_ours { "W/\"1\"" } else { "\"1\"" }], "{way:?} {path} {accepted}");
+        }
+    }
+}
+
+#[test]
+fn responses_without_a_body_say_that_the_body_varies() {
+    let backend = Backend::start(|connection| {
+        while let Some(request) = connection.request() {
+            let (status, headers) = match request.target.as_str() {
+                "/304" => ("304 Not Modified", "ETag: \"1\"\r\n"),
+                "/304/image" => ("304 Not Modified", "Content-Type: image/png\r\n"),
+                "/vary" => ("200 OK", "Content-Type: text/plain\r\nContent-Length: 2000\r\nVary: accept-ENCODING\r\n"),
+                "/short" => ("200 OK", "Content-Type: text/plain\r\nContent-Length: 20\r\n"),
+                "/image" => ("200 OK", "Content-Type: image/png\r\nContent-Length: 2000\r\n"),
+                "/encoded" => {
+                    ("200 OK", "Content-Type: text/plain\r\nContent-Encoding: br\r\nContent-Length: 2000\r\n")
+                }
+                _ => ("200 OK", "Content-Type: text/plain\r\nContent-Length: 2000\r\n"),
+            };
+            connection.send(format!("HTTP/1.1 {status}\r\n{headers}\r\n"));
+        }
+    });
+    let program = start(&format!("[[routes]]\nhost = \"{HOST}\"\ncompress = true\n{}", upstream(&backend)));
+    for way in WAYS {
+        for (method, path, expected) in [
+            ("HEAD", "/", &["accept-encoding"][..]),
+            ("HEAD", "/304", &["accept-encoding"]),
+            ("GET", "/304", &["accept-encoding"]),
+            ("GET", "/304/image", &[]),
+            ("HEAD", "/vary", &["accept-ENCODING"]),
+            ("HEAD", "/short", &[]),
+            ("HEAD", "/image", &[]),
+            ("HEAD", "/encoded", &[]),
+        ] {
+            for accepted in ["gzip", "identity"] {
+                let headers = [("accept-encoding", accepted)];
+                let got = fetch(&program, way, method, &format!("{HOST}{path}"), &headers).unwrap();
+                assert_eq!(got.header("vary"), expected, "{way:?} {method} {path} {accepted}");
+                let length = if path.contains("304") {
+                    &[][..]
+                } else if path == "/short" {
+                    &["20"]
+                } else {
+                    &["2000"]
+                };
+                assert_eq!(got.header("content-length"), length, "{way:?} {method} {path} {accepted}");
+            }
         }
     }
 }
