@@ -13,7 +13,7 @@ pub mod strangers;
 
 use std::{
     collections::HashMap,
-    net::{IpAddr, Ipv6Addr},
+    net::IpAddr,
     pin::pin,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
@@ -21,6 +21,7 @@ use std::{
 
 use arc_swap::ArcSwap;
 use ipnet::IpNet;
+use pmesh_layers::forwarded::ClientNetwork;
 use tokio::{
     sync::{OwnedSemaphorePermit, Semaphore},
     task::AbortHandle,
@@ -48,7 +49,7 @@ pub struct Admission {
     /// Slots on the internal port, for connections that have not proved that they come from a node.
     unproven: Arc<Semaphore>,
     full: Exhaustion,
-    clients: Mutex<HashMap<IpAddr, usize>>,
+    clients: Mutex<HashMap<ClientNetwork, usize>>,
     room: Room,
     spares: SpareDescriptors,
 }
@@ -184,7 +185,7 @@ impl Admission {
         if *per_client == 0 || exempt.iter().any(|network| network.contains(&address)) {
             return Verdict::Serve;
         }
-        let client = client(address);
+        let client = ClientNetwork::from(address);
         let mut clients = self.clients();
         let count = clients.entry(client).or_default();
         let verdict = if *count < *per_client {
@@ -200,7 +201,7 @@ impl Admission {
         verdict
     }
 
-    fn uncount(&self, client: IpAddr) {
+    fn uncount(&self, client: ClientNetwork) {
         let mut clients = self.clients();
         if let Some(count) = clients.get_mut(&client) {
             *count -= 1;
@@ -210,7 +211,7 @@ impl Admission {
         }
     }
 
-    fn clients(&self) -> MutexGuard<'_, HashMap<IpAddr, usize>> {
+    fn clients(&self) -> MutexGuard<'_, HashMap<ClientNetwork, usize>> {
         self.clients.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -239,19 +240,11 @@ pub enum Verdict {
     Drop,
 }
 
-/// Returns what counts as one client: an IPv4 address, or an IPv6 /64, the least that a subscriber gets (RFC 6177).
-fn client(address: IpAddr) -> IpAddr {
-    match address {
-        IpAddr::V4(_) => address,
-        IpAddr::V6(address) => IpAddr::V6(Ipv6Addr::from_bits(address.to_bits() >> 64 << 64)),
-    }
-}
-
 /// The slot of one connection. Dropping it frees the slot.
 #[derive(Debug)]
 pub struct Slot {
     permit: Option<OwnedSemaphorePermit>,
-    client: Option<(Arc<Admission>, IpAddr)>,
+    client: Option<(Arc<Admission>, ClientNetwork)>,
 }
 
 impl Slot {

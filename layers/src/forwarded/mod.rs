@@ -26,6 +26,7 @@ mod client;
 mod distrust;
 mod element;
 mod layer;
+mod network;
 mod node;
 mod original;
 mod port;
@@ -35,6 +36,7 @@ mod trusted;
 pub use client::ClientAddr;
 pub use distrust::{Distrust, DistrustLayer};
 pub use layer::{Forwarded, ForwardedLayer};
+pub use network::ClientNetwork;
 pub use prefix::X_FORWARDED_PREFIX;
 pub use trusted::{ProxyHeaders, TrustedProxies};
 

@@ -1,6 +1,5 @@
 use std::{
     hash::{BuildHasher, RandomState},
-    net::IpAddr,
     sync::Arc,
     task::{Context, Poll},
     time::Duration,
@@ -14,7 +13,10 @@ use super::{
     RateLimit, RateLimitKey,
     buckets::{Buckets, MAX},
 };
-use crate::{MissingExtension, ResponseFuture, forwarded::ClientAddr};
+use crate::{
+    MissingExtension, ResponseFuture,
+    forwarded::{ClientAddr, ClientNetwork},
+};
 
 /// A layer that rejects requests above a [`RateLimit`] with [`RateLimited`] (429). The [module](super) has an example.
 ///
@@ -72,22 +74,11 @@ impl RateLimitLayer {
                 hasher.hash_one(values)
             }
             RateLimitKey::Client => match ClientAddr::from_extensions(request.extensions()) {
-                Some(client) => hasher.hash_one(network(client.ip())),
+                Some(client) => hasher.hash_one(ClientNetwork::from(client.ip())),
                 None => return Err(MissingExtension::conn_info("RateLimitLayer").into()),
             },
         };
         buckets.take(hash).map_err(|wait| RateLimited { wait }.into())
-    }
-}
-
-/// What counts as one client: an IPv4 address, or an IPv6 network of 64 bits.
-fn network(ip: IpAddr) -> (bool, u64) {
-    match ip.to_canonical() {
-        IpAddr::V4(ip) => (false, ip.to_bits().into()),
-        IpAddr::V6(ip) => {
-            let [a, b, c, d, ..] = ip.segments();
-            (true, [a, b, c, d].into_iter().fold(0, |bits, segment| bits << 16 | u64::from(segment)))
-        }
     }
 }
 
@@ -133,6 +124,8 @@ where
 
 #[cfg(test)]
 mod tests {
+    use std::net::IpAddr;
+
     use http::{HeaderName, HeaderValue};
 
     use super::*;

@@ -16,8 +16,8 @@ pub struct RateLimit {
 /// Which requests are counted together.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum RateLimitKey {
-    /// Those of a client, by its [`ClientAddr`](crate::forwarded::ClientAddr). IPv6 clients are counted by /64 network, the
-    /// smallest that a customer gets.
+    /// Those of a client: its [`ClientAddr`](crate::forwarded::ClientAddr), or
+    /// [/64 network](crate::forwarded::ClientNetwork) for IPv6.
     Client,
     /// Those with the same value of this header. Those without it are counted together.
     ///

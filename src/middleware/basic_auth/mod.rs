@@ -1,6 +1,7 @@
 //! `basic_auth`: a name and a password for a route (RFC 7617).
 
 mod credentials;
+mod queue;
 mod verifier;
 
 use std::future::{Ready, ready};
@@ -23,7 +24,8 @@ use tower_http::auth::{AsyncAuthorizeRequest, AsyncRequireAuthorizationLayer};
 
 use self::{
     credentials::Credentials,
-    verifier::{Attempt, Busy, Outcome, VERIFIER, Verifier},
+    queue::{Busy, Outcome},
+    verifier::{Attempt, VERIFIER, Verifier},
 };
 use crate::settings::BasicAuth;
 

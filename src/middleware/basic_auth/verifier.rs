@@ -5,22 +5,23 @@
 //! gets 429. A password that has been verified costs a hash and a lookup.
 
 use std::{
-    collections::{BTreeMap, HashMap, VecDeque},
+    collections::BTreeMap,
     fmt,
-    net::{IpAddr, Ipv6Addr},
-    num::NonZeroUsize,
+    net::IpAddr,
     panic::{self, AssertUnwindSafe},
     sync::{Arc, Condvar, LazyLock, Mutex, MutexGuard, PoisonError},
     thread,
 };
 
 use hmac::{Hmac, KeyInit, Mac};
-use lru::LruCache;
+use pmesh_layers::forwarded::ClientNetwork;
 use sha2::Sha256;
-use tokio::sync::oneshot;
 use zeroize::Zeroizing;
 
-use super::credentials::Credentials;
+use super::{
+    credentials::Credentials,
+    queue::{Busy, Job, Key, Outcome, Queue},
+};
 use crate::password::PasswordHash;
 
 /// The verifier of the process: memory and cores belong to the process, and verdicts stay valid over a reload.
@@ -29,14 +30,6 @@ pub(super) static VERIFIER: LazyLock<Verifier> = LazyLock::new(|| {
     let threads = thread::available_parallelism().map_or(1, |cores| (cores.get() / 2).clamp(1, 4));
     Verifier::new(threads)
 });
-
-/// How many verifications may wait, and how many of them for one client.
-const QUEUE: usize = 64;
-const QUEUE_OF_CLIENT: usize = 8;
-
-/// How many verdicts are remembered: as many right passwords, and as many wrong ones, so that a flood of wrong passwords
-/// does not displace the right ones.
-const REMEMBERED: NonZeroUsize = NonZeroUsize::new(4096).expect("not zero");
 
 /// The niceness of the threads: about a tenth of a core if all cores are busy.
 #[cfg(target_os = "linux")]
@@ -56,27 +49,11 @@ struct Shared {
     queued: Condvar,
 }
 
+#[derive(Default)]
 struct State {
-    right: LruCache<Key, ()>,
-    wrong: LruCache<Key, ()>,
-    /// All verifications that have not ended, with the requests that wait for them.
-    pending: HashMap<Key, Vec<oneshot::Sender<bool>>>,
-    of_client: HashMap<IpAddr, usize>,
-    queue: VecDeque<Job>,
+    queue: Queue,
+    /// How many have been started.
     threads: usize,
-}
-
-/// The keyed hash of a user, a password, and the hash that it must have. A verdict depends on nothing else, so it is valid
-/// on any route, and no longer found once the settings have another hash.
-type Key = [u8; 32];
-
-struct Job {
-    key: Key,
-    client: Option<IpAddr>,
-    hash: PasswordHash,
-    /// Otherwise the password is wrong, whatever its hash.
-    is_user: bool,
-    password: Zeroizing<Vec<u8>>,
 }
 
 /// Credentials to verify.
@@ -85,26 +62,6 @@ pub(super) struct Attempt<'a> {
     pub(super) client: Option<IpAddr>,
     pub(super) users: &'a BTreeMap<String, PasswordHash>,
     pub(super) credentials: &'a Credentials,
-}
-
-/// Whether credentials are right.
-#[derive(Debug)]
-pub(super) enum Outcome {
-    /// The verdict is known.
-    Known(bool),
-    /// It will come.
-    Pending(oneshot::Receiver<bool>),
-    /// There is no room in the queue.
-    Busy(Busy),
-}
-
-/// Who has filled the queue.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Busy {
-    /// The client itself.
-    Client,
-    /// All clients together.
-    Server,
 }
 
 impl Verifier {
@@ -118,40 +75,23 @@ impl Verifier {
         let Attempt { client, users, credentials } = attempt;
         let hash = users.get(credentials.user());
         let key = self.key(credentials, hash);
-        let client = client.map(network);
+        let client = client.map(ClientNetwork::from);
         let mut state = self.shared.lock();
-        let State { right, wrong, pending, of_client, .. } = &mut *state;
-        if right.get(&key).is_some() {
-            return Outcome::Known(true);
+        if let Some(outcome) = state.queue.find(&key, client) {
+            return outcome;
         }
-        if wrong.get(&key).is_some() {
-            return Outcome::Known(false);
-        }
-        let (verdict, receiver) = oneshot::channel();
-        if let Some(waiting) = pending.get_mut(&key) {
-            // A browser sends the password of a page with each of its first requests at once.
-            waiting.retain(|waiting| !waiting.is_closed());
-            waiting.push(verdict);
-            return Outcome::Pending(receiver);
-        }
-        if client.is_some_and(|client| of_client.get(&client).is_some_and(|count| *count >= QUEUE_OF_CLIENT)) {
-            return Outcome::Busy(Busy::Client);
-        }
-        if pending.len() >= QUEUE || !self.start(&mut state) {
+        if !self.start(&mut state) {
             return Outcome::Busy(Busy::Server);
         }
         let Some(compared) = hash.or_else(|| self.decoy(users, credentials.user())) else {
             return Outcome::Known(false);
         };
-        state.pending.insert(key, vec![verdict]);
-        if let Some(client) = client {
-            *state.of_client.entry(client).or_default() += 1;
-        }
         let password = Zeroizing::new(credentials.password().to_vec());
-        state.queue.push_back(Job { key, client, hash: compared.clone(), is_user: hash.is_some(), password });
+        let job = Job { key, client, hash: compared.clone(), is_user: hash.is_some(), password };
+        let verdict = state.queue.push(job);
         drop(state);
         self.shared.queued.notify_one();
-        Outcome::Pending(receiver)
+        Outcome::Pending(verdict)
     }
 
     /// The hash for an unknown user, so that this user takes as long as a known one. It is always the same, because hashes
@@ -201,7 +141,7 @@ impl Shared {
         loop {
             let mut state = self.lock();
             let job = loop {
-                match state.queue.pop_front() {
+                match state.queue.pop() {
                     Some(job) => break job,
                     None => state = self.queued.wait(state).unwrap_or_else(PoisonError::into_inner),
                 }
@@ -215,19 +155,7 @@ impl Shared {
         // A panic would leave one thread less, and requests that wait for ever.
         let passed = panic::catch_unwind(AssertUnwindSafe(|| job.hash.verify(&job.password))).unwrap_or(false);
         let passed = passed && job.is_user;
-        let mut state = self.lock();
-        let verdicts = if passed { &mut state.right } else { &mut state.wrong };
-        verdicts.put(job.key, ());
-        if let Some(client) = job.client
-            && let Some(count) = state.of_client.get_mut(&client)
-        {
-            *count -= 1;
-            if *count == 0 {
-                state.of_client.remove(&client);
-            }
-        }
-        let waiting = state.pending.remove(&job.key).unwrap_or_default();
-        drop(state);
+        let waiting = self.lock().queue.finish(job, passed);
         for verdict in waiting {
             // The client may have left.
             let _ = verdict.send(passed);
@@ -239,30 +167,9 @@ impl Shared {
     }
 }
 
-impl Default for State {
-    fn default() -> Self {
-        Self {
-            right: LruCache::new(REMEMBERED),
-            wrong: LruCache::new(REMEMBERED),
-            pending: HashMap::new(),
-            of_client: HashMap::new(),
-            queue: VecDeque::new(),
-            threads: 0,
-        }
-    }
-}
-
 impl fmt::Debug for Verifier {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Verifier").field("threads", &self.threads).finish_non_exhaustive()
-    }
-}
-
-/// The address of a client. For IPv6, the network that a client usually has to itself.
-fn network(client: IpAddr) -> IpAddr {
-    match client.to_canonical() {
-        IpAddr::V6(ip) => Ipv6Addr::from_bits(ip.to_bits() >> 64 << 64).into(),
-        ip @ IpAddr::V4(_) => ip,
     }
 }
 
@@ -272,6 +179,7 @@ mod tests {
     use base64::{Engine, prelude::BASE64_STANDARD};
 
     use super::*;
+    use crate::middleware::basic_auth::queue;
 
     type Users = BTreeMap<String, PasswordHash>;
 
@@ -292,7 +200,7 @@ mod tests {
     }
 
     fn run_one(verifier: &Verifier) {
-        let job = verifier.shared.lock().queue.pop_front().expect("a job");
+        let job = verifier.shared.lock().queue.pop().expect("a job");
         verifier.shared.run(&job);
     }
 
@@ -309,10 +217,10 @@ mod tests {
             assert!(matches!(again, Outcome::Known(passed) if passed == expected), "{again:?}");
         }
         assert!(matches!(verify(&verifier, &second, "alice", "a", "192.0.2.1"), Outcome::Pending(_)));
-        assert!(verifier.shared.lock().pending.len() == 1 && verifier.shared.lock().of_client.len() == 1);
+        assert_eq!(verifier.shared.lock().queue.counts(), (1, 1));
         run_one(&verifier);
         assert!(matches!(verify(&verifier, &second, "alice", "a", "192.0.2.1"), Outcome::Known(false)));
-        assert!(verifier.shared.lock().pending.is_empty() && verifier.shared.lock().of_client.is_empty());
+        assert_eq!(verifier.shared.lock().queue.counts(), (0, 0));
     }
 
     #[test]
@@ -324,7 +232,7 @@ mod tests {
                 other => panic!("{other:?}"),
             })
             .collect();
-        assert_eq!(verifier.shared.lock().queue.len(), 1);
+        assert_eq!(verifier.shared.lock().queue.counts(), (1, 1));
         run_one(&verifier);
         assert!(verdicts.iter_mut().all(|verdict| verdict.try_recv() == Ok(true)));
     }
@@ -336,19 +244,18 @@ mod tests {
             Outcome::Busy(busy) => Some(busy),
             _ => None,
         };
-        for index in 0..2 * QUEUE_OF_CLIENT {
+        for index in 0..2 * queue::MAX_OF_CLIENT {
             // Addresses of one client.
             let client = format!("2001:db8::{index}");
-            let expected = (index >= QUEUE_OF_CLIENT).then_some(Busy::Client);
+            let expected = (index >= queue::MAX_OF_CLIENT).then_some(Busy::Client);
             assert_eq!(busy(&format!("wrong {index}"), &client), expected, "{index}");
         }
-        for index in QUEUE_OF_CLIENT..2 * QUEUE {
-            let expected = (index >= QUEUE).then_some(Busy::Server);
+        for index in queue::MAX_OF_CLIENT..2 * queue::MAX {
+            let expected = (index >= queue::MAX).then_some(Busy::Server);
             assert_eq!(busy(&format!("wrong {index}"), &format!("192.0.2.{index}")), expected, "{index}");
         }
-        while !verifier.shared.lock().queue.is_empty() {
-            run_one(&verifier);
-        }
+        (0..queue::MAX).for_each(|_| run_one(&verifier));
+        assert_eq!(verifier.shared.lock().queue.counts(), (0, 0));
         assert_eq!(busy("a", "2001:db8::1"), None);
         run_one(&verifier);
     }
