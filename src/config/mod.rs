@@ -61,7 +61,7 @@ pub(crate) use self::{
         ROUTE as ROUTE_KEYS,
     },
     merged::{Merged, Node},
-    parse::{Parse, Reason, TimeLimit, because, text},
+    parse::{Parse, Reason, TimeLimit, because, duration, text},
     shape::{Key, Role, Shape},
     size::{Size, SizeLimit},
     source::Raw,

@@ -73,24 +73,29 @@ impl Parse for Duration {
     const EXPECTED: &'static str = "a duration over 0 and up to a year, such as 10s or 1m 30s";
 
     fn parse(value: &Value) -> Result<Self, Reason> {
-        const YEAR: Duration = Duration::from_secs(366 * 24 * 60 * 60);
-
-        let text = match value.to_u128() {
-            Some(number) => number.to_string(),
-            None => text(value)?.trim().to_owned(),
-        };
-        match text.to_ascii_lowercase().as_str() {
-            "0" | "0s" | "off" | "none" | "never" | "infinity" | "unlimited" => {
-                return Err(Some("it cannot be switched off; write a long duration, such as 365d".into()));
-            }
-            _ if !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit()) => {
-                return Err(Some(format!("add a unit, as in {text}s or {text}ms")));
-            }
-            _ => {}
-        }
-        let duration = humantime::parse_duration(&text).map_err(because)?;
-        if duration.is_zero() || duration > YEAR { Err(None) } else { Ok(duration) }
+        duration(value, Some("it cannot be switched off; write a long duration, such as 365d"))
     }
+}
+
+/// Parses a duration over 0 and up to a year. `if_off` is the reason why it cannot be 0 or `off`, if that has to be said.
+pub(crate) fn duration(value: &Value, if_off: Option<&str>) -> Result<Duration, Reason> {
+    const YEAR: Duration = Duration::from_secs(366 * 24 * 60 * 60);
+
+    let text = match value.to_u128() {
+        Some(number) => number.to_string(),
+        None => text(value)?.trim().to_owned(),
+    };
+    match text.to_ascii_lowercase().as_str() {
+        "0" | "0s" | "off" | "none" | "never" | "infinity" | "unlimited" => {
+            return Err(if_off.map(str::to_owned));
+        }
+        _ if !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit()) => {
+            return Err(Some(format!("add a unit, as in {text}s or {text}ms")));
+        }
+        _ => {}
+    }
+    let duration = humantime::parse_duration(&text).map_err(because)?;
+    if duration.is_zero() || duration > YEAR { Err(None) } else { Ok(duration) }
 }
 
 /// A duration, or off.

@@ -136,6 +136,24 @@ fn mistakes_say_what_to_write() {
              connection, which pmesh manages",
         ),
         (
+            "response_headers = { date = false }",
+            "4: routes[0].response_headers.date: date cannot be changed: every response has one, with the time at which \
+             it was created",
+        ),
+        (
+            "response_headers = { Content-Encoding = \"gzip\" }",
+            "4: routes[0].response_headers.Content-Encoding: content-encoding cannot be changed: it says how the body is \
+             encoded; to have it compressed, write compress = true",
+        ),
+        (
+            "request_headers = { X-A = \"1\", x-b = \"2\", x-a = \"3\" }",
+            "4: routes[0].request_headers.x-a: this is the same header as X-A: leave one of them out",
+        ),
+        (
+            "match = { headers = { X-A = \"1\", x-a = \"3\" } }",
+            "4: routes[0].match.headers.x-a: this is the same header as X-A: leave one of them out",
+        ),
+        (
             "response_headers = { x-a = true }",
             "4: routes[0].response_headers.x-a: expected the value of a header, or false to remove it, found true",
         ),

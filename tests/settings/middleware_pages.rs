@@ -71,6 +71,7 @@ fn mistakes_say_what_to_write() {
         ),
         ("error_pages = { 502 = \"folder\" }", "error_pages[502]: cannot use [DIR]/folder as a page: not a file"),
         ("error_pages = { 200 = \"a.html\" }", "error_pages[200]: expected a status from 400 to 599, found \"200\""),
+        ("error_pages = { 0502 = \"a.html\" }", "error_pages[502]: expected a status from 400 to 599, found \"0502\""),
         (
             "error_pages = { 5xx = \"a.html\" }",
             "error_pages.5xx: expected a status from 400 to 599, found \"5xx\": name each status, such as 500 and 503",

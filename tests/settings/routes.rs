@@ -46,6 +46,9 @@ fn a_child_replaces_the_path_and_merges_conditions() {
         path = "/exact"
         match.headers.x-two = "2"
         [[routes.routes]]
+        path = "/other"
+        match.headers.X-One = "3"
+        [[routes.routes]]
         methods = false
         match = false
         respond = 403
@@ -55,6 +58,7 @@ fn a_child_replaces_the_path_and_merges_conditions() {
         [
             "a/api [POST, header x-one: 1] -> b:1",
             "a/exact (exact) [POST, header x-one: 1, header x-two: 2] -> b:1",
+            "a/other (exact) [POST, header x-one: 3] -> b:1",
             "a/api -> 403",
         ]
     );

@@ -78,18 +78,18 @@ pub(super) fn conditions(scope: &Scope<'_>, problems: &mut Problems) -> Option<C
         }
         conditions = conditions.methods(methods.into_iter().map(|MethodName(method)| method));
     }
-    let Some(wanted) = scope.table("match") else { return Some(conditions) };
-    if wanted.own().value.as_dict().is_none() {
-        problems.push(wanted.own().unexpected("a table such as { headers = { accept = \"text/event-stream\" } }"));
-        return None;
-    }
-    for (name, node) in fields(&wanted, "headers", problems) {
-        let header: Option<HeaderKey> = node.read_key(&name, problems);
-        if let (Some(HeaderKey(header)), Some(pattern)) = (header, pattern(&node, problems)) {
-            conditions = conditions.header(header, pattern);
+    let expected = "a table such as { headers = { accept = \"text/event-stream\" } }";
+    let Some(wanted) = scope.read_table("match", expected, problems)? else { return Some(conditions) };
+    if let Some(headers) = table(&wanted, "headers", problems) {
+        headers.report_repeated_headers(problems);
+        for (name, node) in headers.nearest_entries(false).into_iter().filter(|(_, node)| !node.is_false()) {
+            let header: Option<HeaderKey> = node.read_key(&name, problems);
+            if let (Some(HeaderKey(header)), Some(pattern)) = (header, pattern(&node, problems)) {
+                conditions = conditions.header(header, pattern);
+            }
         }
     }
-    for (name, node) in fields(&wanted, "query", problems) {
+    for (name, node) in table(&wanted, "query", problems).iter().flat_map(Scope::fields) {
         if let Some(pattern) = pattern(&node, problems) {
             conditions = conditions.query(&name, pattern);
         }
@@ -107,19 +107,15 @@ pub(super) fn conditions(scope: &Scope<'_>, problems: &mut Problems) -> Option<C
     Some(conditions)
 }
 
-/// The keys of a table of conditions, with their values.
-fn fields<'a>(wanted: &Scope<'a>, key: &str, problems: &mut Problems) -> Vec<(String, Node<'a>)> {
-    let Some(table) = wanted.table(key) else { return Vec::new() };
-    if table.own().value.as_dict().is_none() {
-        problems.push(table.own().unexpected("a table"));
-        return Vec::new();
-    }
+/// A table of conditions, if there is one.
+fn table<'a>(wanted: &Scope<'a>, key: &str, problems: &mut Problems) -> Option<Scope<'a>> {
+    let table = wanted.read_table(key, "a table", problems)??;
     for node in table.removes_nothing() {
         problems.push(
             node.problem("a condition cannot be negated: write a route without this condition for all other requests"),
         );
     }
-    table.fields()
+    Some(table)
 }
 
 fn pattern(node: &Node<'_>, problems: &mut Problems) -> Option<ValuePattern> {

@@ -1,6 +1,6 @@
 //! Inheritance: a table in the file, and the tables that it inherits from.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::config::{Merged, Node, Problems};
 
@@ -34,23 +34,32 @@ impl<'a> Scope<'a> {
         keys.into_iter().filter_map(|key| Some((key.clone(), self.field(key)?))).collect()
     }
 
-    /// All keys with their values, `false` included. The keys of the nearest table come first.
-    pub(in crate::settings) fn entries(&self) -> impl Iterator<Item = (String, Node<'a>)> {
-        let of = |table: &Node<'a>| table.value.as_dict().into_iter().flat_map(|table| table.keys().cloned()).collect();
-        let keys = self.0.iter().map(move |table| (table, of(table)));
-        let entry = |(table, keys): (&Node<'a>, Vec<String>)| {
-            keys.into_iter().filter_map(|key| table.field(&key).map(|node| (key, node))).collect::<Vec<_>>()
-        };
-        keys.flat_map(entry)
+    /// The nearest entry for each key in any case, `false` included, without those of the nearest table if
+    /// `inherited_only`. Sorted by key.
+    pub(in crate::settings) fn nearest_entries(&self, inherited_only: bool) -> Vec<(String, Node<'a>)> {
+        let mut seen = BTreeSet::new();
+        let mut nearest = Vec::new();
+        for (index, table) in self.0.iter().enumerate() {
+            for key in table.value.as_dict().into_iter().flat_map(|table| table.keys()) {
+                if seen.insert(key.to_lowercase()) && (index > 0 || !inherited_only) {
+                    nearest.extend(table.field(key).map(|node| (key.clone(), node)));
+                }
+            }
+        }
+        nearest.sort_unstable_by(|(one, _), (other, _)| one.cmp(other));
+        nearest
     }
 
-    /// The nearest entry for each key in any case, `false` included, without those of the nearest table if `inherited_only`.
-    pub(in crate::settings) fn nearest_entries(&self, inherited_only: bool) -> Vec<(String, Node<'a>)> {
-        let own = self.own().value.as_dict().map_or(0, |table| table.len());
-        let mut seen = BTreeSet::new();
-        let entries = self.entries().enumerate();
-        let nearest = entries.filter(|(_, (key, _))| seen.insert(key.to_lowercase()));
-        nearest.filter(|(index, _)| !inherited_only || *index >= own).map(|(_, entry)| entry).collect()
+    /// Reports headers that a table has twice, in different case.
+    pub(in crate::settings) fn report_repeated_headers(&self, problems: &mut Problems) {
+        for table in &self.0 {
+            let mut seen = BTreeMap::new();
+            for key in table.value.as_dict().into_iter().flat_map(|table| table.keys()) {
+                if let (Some(other), Some(node)) = (seen.insert(key.to_lowercase(), key), table.field(key)) {
+                    problems.push(node.problem(format!("this is the same header as {other}: leave one of them out")));
+                }
+            }
+        }
     }
 
     /// Whether there is more than one table.
@@ -81,6 +90,22 @@ impl<'a> Scope<'a> {
             }
         }
         (!tables.is_empty()).then_some(Self(tables))
+    }
+
+    /// As [`table`](Self::table), `Some(None)` if it is missing or `false`. Returns `None` if the value is not a table, and
+    /// reports that.
+    pub(in crate::settings) fn read_table(
+        &self,
+        key: &str,
+        expected: &str,
+        problems: &mut Problems,
+    ) -> Option<Option<Self>> {
+        let Some(table) = self.table(key) else { return Some(None) };
+        if table.own().value.as_dict().is_none() {
+            problems.push(table.own().unexpected(expected));
+            return None;
+        }
+        Some(Some(table))
     }
 
     /// The nearest table that has one of these keys.

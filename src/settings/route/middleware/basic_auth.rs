@@ -21,27 +21,18 @@ pub struct BasicAuth {
 
 /// Reads it. Returns `None` if it is invalid, and reports that.
 pub(super) fn read(scope: &Scope<'_>, problems: &mut Problems) -> Option<Option<BasicAuth>> {
-    const EXAMPLE: &str = "{ users = { alice = \"$argon2id$…\" } }";
-
-    let Some(table) = scope.table("basic_auth") else { return Some(None) };
-    if table.own().value.as_dict().is_none() {
-        problems.push(table.own().unexpected(&format!("a table such as {EXAMPLE}")));
-        return None;
-    }
+    let expected = "a table such as { users = { alice = \"$argon2id$…\" } }";
+    let Some(table) = scope.read_table("basic_auth", expected, problems)? else { return Some(None) };
     let realm = match table.field("realm") {
         Some(node) => node.read(problems).map(|Realm(realm)| realm),
         None => Some("restricted".to_owned()),
     };
-    let Some(users) = table.table("users") else {
+    let expected = "a table of users with hashes, such as { alice = \"$argon2id$…\" }";
+    let Some(users) = table.read_table("users", expected, problems)? else {
         let message = "no users: write users = { alice = \"$argon2id$…\" }, with a hash from `pmesh hash-password`";
         table.own().lacks(message, BASIC_AUTH_KEYS, problems);
         return None;
     };
-    if users.own().value.as_dict().is_none() {
-        let expected = "a table of users with hashes, such as { alice = \"$argon2id$…\" }";
-        problems.push(users.own().unexpected(expected));
-        return None;
-    }
     let all = users.fields();
     if all.is_empty() {
         problems.push(users.own().problem("no user: name at least one; to let nobody in, write respond = 403"));

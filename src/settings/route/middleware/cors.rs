@@ -42,16 +42,12 @@ pub enum Allowed<T> {
 impl Cors {
     /// Reads it. Returns `None` if it is invalid, and reports that.
     pub(super) fn read(scope: &Scope<'_>, problems: &mut Problems) -> Option<Option<Self>> {
-        let Some(cors) = scope.table("cors") else { return Some(None) };
-        let own = cors.own();
-        if own.value.as_dict().is_none() {
-            problems.push(own.unexpected("a table such as { origins = [\"https://example.com\"] }"));
-            return None;
-        }
+        let expected = "a table such as { origins = [\"https://example.com\"] }";
+        let Some(cors) = scope.read_table("cors", expected, problems)? else { return Some(None) };
         let origins = match cors.field("origins") {
             None => {
                 let advice = "no origins: write origins = [\"https://example.com\"], or origins = \"*\" for all";
-                own.lacks(advice, CORS_KEYS, problems);
+                cors.own().lacks(advice, CORS_KEYS, problems);
                 None
             }
             Some(node) if node.is_empty_list() => {

@@ -1,7 +1,5 @@
 //! `request_headers` and `response_headers`.
 
-use std::collections::HashSet;
-
 use figment::value::Value;
 use http::{HeaderName, HeaderValue, header};
 use pmesh_layers::edit_headers::HeaderEdits;
@@ -20,40 +18,33 @@ pub(super) enum Message {
 
 /// Reads the changes to headers. Returns `None` if they are invalid, and reports that.
 pub(super) fn read(scope: &Scope<'_>, message: Message, problems: &mut Problems) -> Option<HeaderEdits> {
-    let Some(table) = scope.table(message.key()) else { return Some(HeaderEdits::new()) };
-    if table.own().value.as_dict().is_none() {
-        problems.push(table.own().unexpected("a table such as { x-team = \"a\", x-debug = false }"));
-        return None;
-    }
+    let expected = "a table such as { x-team = \"a\", x-debug = false }";
+    let Some(table) = scope.read_table(message.key(), expected, problems)? else { return Some(HeaderEdits::new()) };
+    table.report_repeated_headers(problems);
     let mut edits = HeaderEdits::new();
-    let mut seen = HashSet::new();
     let mut is_valid = true;
-    // The nearest table comes first. Names that only differ in case are the same header.
-    for (key, node) in table.entries() {
-        let name = node.read_key::<HeaderKey>(&key, problems).map(|HeaderKey(name)| name);
-        let name = name.filter(|name| match message.reserved(name) {
-            Some(reason) => {
-                problems.push(node.problem(format!("{name} cannot be changed: {reason}")));
-                false
-            }
-            None => true,
-        });
-        let edited = match &name {
-            Some(name) if seen.contains(name) => Some(edits.clone()),
-            Some(name) => edit(edits.clone(), name.clone(), &node, problems),
-            None => None,
-        };
-        match edited {
+    for (key, node) in table.nearest_entries(false) {
+        match edit(edits.clone(), &key, &node, message, problems) {
             Some(edited) => edits = edited,
             None => is_valid = false,
         }
-        seen.extend(name);
     }
     is_valid.then_some(edits)
 }
 
 /// Adds the change that `node` describes.
-fn edit(edits: HeaderEdits, name: HeaderName, node: &Node<'_>, problems: &mut Problems) -> Option<HeaderEdits> {
+fn edit(
+    edits: HeaderEdits,
+    key: &str,
+    node: &Node<'_>,
+    message: Message,
+    problems: &mut Problems,
+) -> Option<HeaderEdits> {
+    let HeaderKey(name) = node.read_key(key, problems)?;
+    if let Some(reason) = message.reserved(&name) {
+        problems.push(node.problem(format!("{name} cannot be changed: {reason}")));
+        return None;
+    }
     if node.is_false() {
         return Some(edits.remove(name));
     }
@@ -110,13 +101,15 @@ impl Message {
         if FRAMING.contains(name) || matches!(name.as_str(), "keep-alive" | "proxy-connection") {
             return Some("it belongs to the connection, which pmesh manages");
         }
-        if self == Self::Response {
-            return None;
+        match (self, name.as_str()) {
+            (Self::Response, "date") => Some("every response has one, with the time at which it was created"),
+            (Self::Response, "content-encoding") => {
+                Some("it says how the body is encoded; to have it compressed, write compress = true")
+            }
+            (Self::Response, _) => None,
+            (Self::Request, "host") => Some("use host_header"),
+            (Self::Request, name) if name.starts_with("x-pmesh-") || name == "cdn-loop" => Some("pmesh sets it itself"),
+            (Self::Request, _) => None,
         }
-        if *name == header::HOST {
-            return Some("use host_header");
-        }
-        let is_own = name.as_str().starts_with("x-pmesh-") || name == "cdn-loop";
-        is_own.then_some("pmesh sets it itself")
     }
 }

@@ -2,10 +2,18 @@
 
 use figment::value::Value;
 
-use crate::config::{Parse, Reason, because};
+use crate::{
+    config::{Parse, Problems, Reason, because},
+    settings::route::Scope,
+};
 
-/// The value of `max_in_flight`.
-pub(super) struct MaxInFlight(pub(super) usize);
+/// Reads the maximum. Returns `None` if it is invalid, and reports that.
+pub(super) fn read(scope: &Scope<'_>, problems: &mut Problems) -> Option<Option<usize>> {
+    let Some(node) = scope.field("max_in_flight") else { return Some(None) };
+    node.read(problems).map(|MaxInFlight(max)| Some(max))
+}
+
+struct MaxInFlight(usize);
 
 impl Parse for MaxInFlight {
     const EXPECTED: &'static str = "a number from 1 to 1000000";

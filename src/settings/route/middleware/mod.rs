@@ -12,13 +12,13 @@ use std::path::PathBuf;
 
 use pmesh_layers::{client_filter::ClientFilterLayer, edit_headers::HeaderEdits, rate_limit::RateLimit};
 
+use self::headers::Message;
 pub(in crate::settings) use self::pages::ReadPages;
 pub use self::{
     basic_auth::BasicAuth,
     cors::{Allowed, Cors},
     pages::ErrorPages,
 };
-use self::{headers::Message, in_flight::MaxInFlight};
 use super::Scope;
 use crate::config::Problems;
 
@@ -53,7 +53,7 @@ impl Middleware {
         let compress = scope.switch("compress").map_or(Some(false), |node| node.read(problems));
         let clients = clients::read(scope, problems);
         let rate_limit = rate_limit::read(scope, problems);
-        let max_in_flight = scope.field("max_in_flight").map(|node| node.read(problems));
+        let max_in_flight = in_flight::read(scope, problems);
         let error_pages = pages::error_pages(scope, pages, problems);
         let maintenance = pages::maintenance(scope, problems);
         let cors = Cors::read(scope, problems);
@@ -64,8 +64,7 @@ impl Middleware {
             compress: compress?,
             clients: clients?,
             rate_limit: rate_limit?,
-            // `None` if it is set but invalid.
-            max_in_flight: max_in_flight.map_or(Some(None), |max| max.map(|MaxInFlight(max)| Some(max)))?,
+            max_in_flight: max_in_flight?,
             cors: cors?,
             error_pages: error_pages?,
             maintenance: maintenance?,

@@ -36,11 +36,8 @@ impl ReadPages {
 
 /// Reads the error pages, with their files. Returns `None` if they are invalid, and reports that.
 pub(super) fn error_pages(scope: &Scope<'_>, read: &ReadPages, problems: &mut Problems) -> Option<ErrorPages> {
-    let Some(table) = scope.table("error_pages") else { return Some(ErrorPages::new()) };
-    if table.own().value.as_dict().is_none() {
-        problems.push(table.own().unexpected("a table such as { 502 = \"down.html\", 404 = \"404.html\" }"));
-        return None;
-    }
+    let expected = "a table such as { 502 = \"down.html\", 404 = \"404.html\" }";
+    let Some(table) = scope.read_table("error_pages", expected, problems)? else { return Some(ErrorPages::new()) };
     let fields = table.fields();
     let page = |(key, node): &(String, Node<'_>)| {
         let status = node.read_key::<ErrorStatus>(key, problems);
@@ -79,7 +76,7 @@ impl Parse for ErrorStatus {
             let first = char::from(*first);
             return Err(Some(format!("name each status, such as {first}00 and {first}03")));
         }
-        let status = text.parse::<u16>().ok().filter(|status| (400..600).contains(status));
-        status.and_then(|status| StatusCode::from_u16(status).ok()).map(Self).ok_or(None)
+        let status = StatusCode::from_bytes(text.as_bytes()).ok();
+        status.filter(|status| status.is_client_error() || status.is_server_error()).map(Self).ok_or(None)
     }
 }

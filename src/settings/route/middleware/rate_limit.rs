@@ -7,7 +7,7 @@ use http::HeaderName;
 use pmesh_layers::rate_limit::{RateLimit, RateLimitKey};
 
 use crate::{
-    config::{Parse, Problems, RATE_LIMIT_KEYS, Reason, because, text},
+    config::{Parse, Problems, RATE_LIMIT_KEYS, Reason, because, duration, text},
     settings::route::Scope,
 };
 
@@ -91,12 +91,7 @@ impl Parse for Per {
         if let Some(span) = value.as_str().and_then(span) {
             return Err(Some(format!("write \"{span}\"")));
         }
-        match Duration::parse(value) {
-            Ok(duration) => Ok(Self(duration)),
-            // That advice is for timeouts.
-            Err(Some(reason)) if reason.contains("switched off") => Err(None),
-            Err(reason) => Err(reason),
-        }
+        duration(value, None).map(Self)
     }
 }
 
