@@ -9,7 +9,7 @@ pub struct Error {
 }
 
 impl Error {
-    /// The problems, in the order in which they were found. Never empty.
+    /// The problems: first those of flags and variables, then those of each file in the order of its lines. Never empty.
     pub fn problems(&self) -> &[Problem] {
         &self.problems
     }
@@ -26,6 +26,7 @@ impl From<Problems> for Error {
     fn from(Problems(mut problems): Problems) -> Self {
         let mut seen = HashSet::new();
         problems.retain(|problem| seen.insert(problem.clone()));
+        problems.sort_by_cached_key(Problem::line);
         Self { problems }
     }
 }
@@ -58,6 +59,13 @@ impl Problem {
     pub(crate) fn new(place: impl Into<String>, message: impl Into<String>) -> Self {
         Self { place: place.into(), message: message.into() }
     }
+
+    /// The file and the line, if it is in a file.
+    fn line(&self) -> Option<(String, usize)> {
+        let at = self.place.split_once(": ").map_or(&*self.place, |(at, _)| at);
+        let (file, line) = at.rsplit_once(':')?;
+        Some((file.to_owned(), line.parse().ok()?))
+    }
 }
 
 /// Collects problems, so that the user sees all of them at once.
@@ -76,5 +84,23 @@ impl Problems {
 
     pub(crate) fn is_empty(&self) -> bool {
         self.0.is_empty()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn problems_are_in_the_order_of_the_lines() {
+        let mut problems = Problems::default();
+        for place in ["b.toml:2: http", "a.toml:10: bind", "a.toml:9: bind: from ${X}", "--http", "a.toml:9", "X"] {
+            problems.push(Problem::new(place, "wrong"));
+        }
+        let places: Vec<_> = Error::from(problems).problems.into_iter().map(|problem| problem.place).collect();
+        assert_eq!(
+            places,
+            ["--http", "X", "a.toml:9: bind: from ${X}", "a.toml:9", "a.toml:10: bind", "b.toml:2: http"]
+        );
     }
 }

@@ -13,7 +13,7 @@ use super::{
     environment::Environment,
     references::References,
     relative,
-    shown::dotted,
+    shown::dotted_where,
     slipped::slipped,
     syntax, table,
     toml::{self, Lines},
@@ -93,7 +93,7 @@ impl ConfigFile {
 
     /// Where to fix the value at `path`: `/etc/pmesh/config.toml:3: http, from ${PORT}`.
     pub(super) fn place(&self, path: &[String]) -> String {
-        let place = format!("{}: {}", self.written_at(path), dotted(path));
+        let place = format!("{}: {}", self.written_at(path), self.dotted(path));
         with_references(place, self.references(path))
     }
 
@@ -105,6 +105,12 @@ impl ConfigFile {
     fn written_at(&self, path: &[String]) -> String {
         let keys: Vec<_> = path.iter().map(String::as_str).collect();
         format!("{}:{}", self.path.display(), toml::line_of(&self.document, &self.lines, &keys))
+    }
+
+    /// `routes[0].error_pages.502`. The document tells a key that is a number from an index.
+    fn dotted(&self, path: &[String]) -> String {
+        let keys: Vec<_> = path.iter().map(String::as_str).collect();
+        dotted_where(path, |step| toml::is_index(&self.document, &keys[..=step]))
     }
 
     /// Warnings about top-level settings that may have slipped into a route.

@@ -56,9 +56,9 @@ pub(crate) use self::{
     error::Problems,
     foreign::with_references,
     keys::{
-        BASIC_AUTH as BASIC_AUTH_KEYS, CERTIFICATE as CERTIFICATE_KEYS, CORS as CORS_KEYS, HSTS as HSTS_KEYS,
-        LISTENER as LISTENER_KEYS, RATE_LIMIT as RATE_LIMIT_KEYS, REDIRECT as REDIRECT_KEYS, RESPOND as RESPOND_KEYS,
-        ROUTE as ROUTE_KEYS,
+        BASIC_AUTH as BASIC_AUTH_KEYS, CERTIFICATE as CERTIFICATE_KEYS, CORS as CORS_KEYS, HEADER as HEADER_KEYS,
+        HSTS as HSTS_KEYS, LISTENER as LISTENER_KEYS, RATE_LIMIT as RATE_LIMIT_KEYS, REDIRECT as REDIRECT_KEYS,
+        RESPOND as RESPOND_KEYS, ROUTE as ROUTE_KEYS,
     },
     merged::{Merged, Node},
     parse::{Parse, Reason, TimeLimit, because, duration, text},

@@ -4,12 +4,17 @@ use std::borrow::Cow;
 
 use figment::value::Value;
 
-/// `routes[0].prefix`
+/// `routes[0].prefix`. A number counts as an index.
 pub(super) fn dotted(path: &[String]) -> String {
-    path.iter().fold(String::new(), |path, key| match key.parse::<usize>() {
-        Ok(index) => format!("{path}[{index}]"),
-        Err(_) if path.is_empty() => key.clone(),
-        Err(_) => format!("{path}.{}", quoted(key)),
+    dotted_where(path, |step| path[step].parse::<usize>().is_ok())
+}
+
+/// `routes[0].error_pages.502`, with brackets around the steps for which `is_index` is true.
+pub(super) fn dotted_where(path: &[String], is_index: impl Fn(usize) -> bool) -> String {
+    path.iter().enumerate().fold(String::new(), |path, (step, key)| match is_index(step) {
+        true => format!("{path}[{key}]"),
+        false if path.is_empty() => key.clone(),
+        false => format!("{path}.{}", quoted(key)),
     })
 }
 

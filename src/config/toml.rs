@@ -33,6 +33,14 @@ pub(super) fn line_of(document: &Document<String>, lines: &Lines, path: &[&str])
     lines.at(offset)
 }
 
+/// Whether the last step of `path` is the index of an element of a list, not a key of a table.
+pub(super) fn is_index(document: &Document<String>, path: &[&str]) -> bool {
+    let Some((_, parents)) = path.split_last() else { return false };
+    let root = Some(Inside::Table(document.as_table()));
+    let parent = parents.iter().fold(root, |inside, step| Some(inside?.step(step)?.1));
+    matches!(parent, Some(Inside::Tables(_) | Inside::Array(_)))
+}
+
 /// The offsets at which the lines of a text start. Counting lines again for each value would take quadratic time.
 #[derive(Debug)]
 pub(super) struct Lines(Vec<usize>);
@@ -142,6 +150,22 @@ mod tests {
             (&["missing"], 1),
         ] {
             assert_eq!(line_of(&document, &lines, path), line, "{path:?}");
+        }
+    }
+
+    #[test]
+    fn a_key_that_is_a_number_is_not_an_index() {
+        let document = Document::parse("a = [{ 5 = 1 }]\n[[b]]\n502 = 2".to_owned()).expect("valid");
+        for (path, expected) in [
+            (&["a"][..], false),
+            (&["a", "0"], true),
+            (&["a", "0", "5"], false),
+            (&["b", "0"], true),
+            (&["b", "0", "502"], false),
+            (&["b", "0", "missing"], false),
+            (&["missing", "0"], false),
+        ] {
+            assert_eq!(is_index(&document, path), expected, "{path:?}");
         }
     }
 }

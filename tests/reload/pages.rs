@@ -28,7 +28,7 @@ fn a_changed_error_page_is_sent_after_the_reload() {
     // Without the page, the previous configuration stays.
     fs::remove_file(&page).unwrap();
     let error = try_reload(&program).unwrap_err();
-    assert!(error.contains("routes[0].error_pages[502]: cannot use "), "{error}");
+    assert!(error.contains("routes[0].error_pages.502: cannot use "), "{error}");
     assert_eq!(served(&program, "a.test"), "two");
 }
 

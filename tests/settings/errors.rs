@@ -387,10 +387,10 @@ fn all_problems_are_reported_at_once() {
     assert_eq!(
         start.error(),
         "4 problems with the settings:
-  [DIR]/config.toml:1: htpp: unknown key; did you mean `http`?
-  [DIR]/config.toml:3: certificates[0]: `key` is missing: a certificate and its key go together
   --log-format: expected text or json, found \"xml\"
-  [DIR]/config.toml:2: workers: expected a number from 1 to 1024, found 0"
+  [DIR]/config.toml:1: htpp: unknown key; did you mean `http`?
+  [DIR]/config.toml:2: workers: expected a number from 1 to 1024, found 0
+  [DIR]/config.toml:3: certificates[0]: `key` is missing: a certificate and its key go together"
     );
 }
 
@@ -399,6 +399,12 @@ fn explain_suggests_a_setting_for_an_unknown_key() {
     let loaded = Start::new().loaded();
     let error = explain(&loaded, Some("htpp")).expect_err("unknown");
     assert_eq!(error.to_string(), "htpp: unknown setting; did you mean `http`?");
+    let error = explain(&Start::new().loaded(), Some("compress")).unwrap_err();
+    assert_eq!(
+        error.to_string(),
+        "compress: a key of routes, not a setting: Whether to compress text, JSON and the like with zstd, br or gzip, \
+         for clients that accept it"
+    );
     for name in ["subnet_dialer", "--subnet-dialer", "PMESH_SUBNET_DIALER"] {
         assert!(explain(&loaded, Some(name)).is_ok(), "{name}");
     }

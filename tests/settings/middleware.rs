@@ -163,6 +163,10 @@ fn mistakes_say_what_to_write() {
              that is missing",
         ),
         (
+            "response_headers = { x-a = { ad = \"b\" } }",
+            "4: routes[0].response_headers.x-a.ad: unknown key; did you mean `add`?",
+        ),
+        (
             "response_headers = { \"x a\" = \"b\" }",
             "4: routes[0].response_headers.\"x a\": expected the name of a header, found \"x a\"",
         ),

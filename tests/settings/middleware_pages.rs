@@ -67,11 +67,11 @@ fn mistakes_say_what_to_write() {
     for (keys, expected) in [
         (
             "error_pages = { 502 = \"none.html\" }",
-            "error_pages[502]: cannot use [DIR]/none.html as a page: No such file or directory (os error 2)",
+            "error_pages.502: cannot use [DIR]/none.html as a page: No such file or directory (os error 2)",
         ),
-        ("error_pages = { 502 = \"folder\" }", "error_pages[502]: cannot use [DIR]/folder as a page: not a file"),
-        ("error_pages = { 200 = \"a.html\" }", "error_pages[200]: expected a status from 400 to 599, found \"200\""),
-        ("error_pages = { 0502 = \"a.html\" }", "error_pages[502]: expected a status from 400 to 599, found \"0502\""),
+        ("error_pages = { 502 = \"folder\" }", "error_pages.502: cannot use [DIR]/folder as a page: not a file"),
+        ("error_pages = { 200 = \"a.html\" }", "error_pages.200: expected a status from 400 to 599, found \"200\""),
+        ("error_pages = { 0502 = \"a.html\" }", "error_pages.0502: expected a status from 400 to 599, found \"0502\""),
         (
             "error_pages = { 5xx = \"a.html\" }",
             "error_pages.5xx: expected a status from 400 to 599, found \"5xx\": name each status, such as 500 and 503",
@@ -80,7 +80,7 @@ fn mistakes_say_what_to_write() {
             "error_pages = \"a.html\"",
             "error_pages: expected a table such as { 502 = \"down.html\", 404 = \"404.html\" }, found \"a.html\"",
         ),
-        ("error_pages = { 502 = true }", "error_pages[502]: expected a path, found true"),
+        ("error_pages = { 502 = true }", "error_pages.502: expected a path, found true"),
         ("errorfile = \"a.html\"", "errorfile: unknown key: write error_pages = { 502 = \"down.html\" }"),
         (
             "maintenance = true",

@@ -5,7 +5,7 @@ use http::{HeaderName, HeaderValue, header};
 use pmesh_layers::edit_headers::HeaderEdits;
 
 use crate::{
-    config::{Node, Parse, Problems, Reason, because, text},
+    config::{HEADER_KEYS, Node, Parse, Problems, Reason, because, text},
     settings::route::{Scope, matchers::HeaderKey},
 };
 
@@ -55,9 +55,8 @@ fn edit(
         (Some(added), None) => Some(edits.add(name, value(&added, problems)?)),
         (None, Some(default)) => Some(edits.set_default(name, value(&default, problems)?)),
         _ => {
-            problems.push(
-                node.problem("write { add = \"value\" }, or { default = \"value\" } for a header that is missing"),
-            );
+            let advice = "write { add = \"value\" }, or { default = \"value\" } for a header that is missing";
+            node.lacks(advice, HEADER_KEYS, problems);
             None
         }
     }
