@@ -132,6 +132,18 @@ fn damaged(path: &Path, origin: &str, source: Error) -> PemError {
     PemError::Damaged { origin: origin.to_owned(), path: path.to_owned(), source }
 }
 
+impl PemError {
+    /// Where the file was named.
+    pub fn origin(&self) -> &str {
+        match self {
+            Self::Unreadable { origin, .. }
+            | Self::Damaged { origin, .. }
+            | Self::NoCertificate { origin, .. }
+            | Self::NoKey { origin, .. } => origin,
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -54,3 +54,16 @@ pub enum CertificateError {
     #[error("cannot prepare TLS")]
     Tls(#[from] rustls::Error),
 }
+
+impl CertificateError {
+    /// Where the file was configured, if this is about a file.
+    pub fn origin(&self) -> Option<&str> {
+        match self {
+            Self::File(error) => Some(error.origin()),
+            Self::Mismatch { origin, .. } | Self::BadCertificate { origin, .. } | Self::BadKey { origin, .. } => {
+                Some(origin)
+            }
+            Self::NotAnAddress { .. } | Self::Tls(_) => None,
+        }
+    }
+}

@@ -2,13 +2,17 @@
 
 use std::{collections::HashMap, fmt::Write};
 
+use pmesh_layers::causes::with_causes;
 use serde::Serialize;
 use tower::BoxError;
 
 use crate::{
+    certificates::CertificateError,
     columns::columns,
     config::{self, Problem},
+    mesh::NodeIdentityError,
     settings::{Inherited, Listener, Loaded, Place, Route, in_matching_order, listeners},
+    upstream::trust::TrustError,
 };
 
 /// The JSON that `pmesh check --json` prints.
@@ -70,10 +74,22 @@ pub fn failed_check(error: &(dyn std::error::Error + 'static)) -> Result<String,
         |Problem { place, message }: &Problem| CheckedProblem { place: place.clone(), message: message.clone() };
     let errors = match error.downcast_ref::<config::Error>() {
         Some(error) => error.problems().iter().map(problem).collect(),
-        None => vec![CheckedProblem { place: String::new(), message: error.to_string() }],
+        None => vec![of_file(error)],
     };
     let report = CheckReport { is_valid: false, files: Vec::new(), routes: Vec::new(), warnings: Vec::new(), errors };
     Ok(serde_json::to_string_pretty(&report)? + "\n")
+}
+
+/// A problem with a file that the settings name, such as a certificate. It has a place if the error names one.
+fn of_file(error: &(dyn std::error::Error + 'static)) -> CheckedProblem {
+    let place = None
+        .or_else(|| error.downcast_ref().and_then(CertificateError::origin))
+        .or_else(|| error.downcast_ref().and_then(TrustError::origin))
+        .or_else(|| error.downcast_ref().and_then(NodeIdentityError::origin))
+        .unwrap_or_default();
+    let message = with_causes(error);
+    let without_place = message.strip_prefix(place).and_then(|message| message.strip_prefix(": "));
+    CheckedProblem { place: place.to_owned(), message: without_place.unwrap_or(&message).to_owned() }
 }
 
 /// Returns the routes in the order in which they are tried.

@@ -141,6 +141,17 @@ pub enum NodeIdentityError {
     Underivable(Box<IdentityError>),
 }
 
+impl NodeIdentityError {
+    /// Where the file was configured, if this is about a file.
+    pub fn origin(&self) -> Option<&str> {
+        match self {
+            Self::File(error) => Some(error.origin()),
+            Self::Unusable { origin, .. } => Some(origin),
+            Self::Underivable(_) => None,
+        }
+    }
+}
+
 impl From<IdentityError> for NodeIdentityError {
     fn from(error: IdentityError) -> Self {
         Self::Underivable(Box::new(error))

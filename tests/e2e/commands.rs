@@ -134,6 +134,25 @@ fn check_prints_json() {
     assert_eq!(report["is_valid"], false);
     assert_eq!(report["errors"][0]["message"], "unknown key; did you mean `http`?");
     assert!(report["errors"][0]["place"].as_str().unwrap().ends_with("config.toml:1: htpp"), "{report}");
+
+    let certificate = "[[certificates]]\ncert = \"none.pem\"\nkey = \"none.pem\"\n";
+    let mesh = "mesh_ca = \"none.pem\"\nmesh_cert = \"none.pem\"\nmesh_key = \"none.pem\"\n";
+    let upstream = "[[routes]]\nhost = \"a.test\"\nupstream = \"https://b.test\"\ntls.ca = \"none.pem\"\n";
+    for (file, place) in [
+        (certificate, "config.toml:2: certificates[0].cert"),
+        (mesh, "config.toml:1: mesh_ca"),
+        (upstream, "config.toml:4: routes[0].tls.ca"),
+    ] {
+        let output = Start::new().config(file).flags(&["check", "--json"]).output();
+        let report: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+        let [at, message] = ["place", "message"].map(|key| report["errors"][0][key].as_str().unwrap().to_owned());
+        assert!(at.ends_with(place), "{report}");
+        assert!(
+            message.starts_with("cannot read ")
+                && message.ends_with("none.pem: No such file or directory (os error 2)"),
+            "{report}"
+        );
+    }
 }
 
 #[test]

@@ -52,3 +52,16 @@ pub enum TrustError {
         cert: PathBuf,
     },
 }
+
+impl TrustError {
+    /// Where the file was configured, if this is about a file.
+    pub fn origin(&self) -> Option<&str> {
+        match self {
+            Self::File(error) => Some(error.origin()),
+            Self::BadCertificate { origin, .. } | Self::BadKey { origin, .. } | Self::Mismatch { origin, .. } => {
+                Some(origin)
+            }
+            Self::NoSystemRoots { .. } => None,
+        }
+    }
+}
