@@ -147,6 +147,9 @@ fn endpoint(
 ) -> EndpointReport {
     let HealthState { outage, unchanged_for, last_failure, .. } = health.state();
     let requests = stats.iter().map(|stats| stats.requests()).sum();
+    // Before its first request, the state of an endpoint is unknown.
+    let used_for = stats.iter().filter_map(|stats| stats.since_first_request()).max();
+    let unchanged_for = used_for.map_or(unchanged_for, |used_for| used_for.min(unchanged_for));
     let now = SystemTime::now();
     let before = |ago: Duration| now.checked_sub(ago).map(seconds);
     let state = match &outage {

@@ -100,14 +100,17 @@ impl Listeners {
             self.open.push(Open { listener, configured, address, closed, alive });
         }
         self.closing.retain(|(_, alive)| alive.strong_count() > 0);
-        let is_wanted = |open: &Open| {
-            wanted.iter().any(|(listener, address)| *listener == open.listener && *address == open.configured)
+        let is_of = |(listener, address): &(Listener, SocketAddr), open: &Open| {
+            *listener == open.listener && *address == open.configured
         };
+        let is_wanted = |open: &Open| wanted.iter().any(|one| is_of(one, open));
         for open in self.open.extract_if(.., |open| !is_wanted(open)) {
             open.closed.send_replace(true);
             self.closing.push((open.address, Arc::downgrade(&open.alive)));
             moved.closed.push((open.listener, open.address));
         }
+        // Reports list them in the order of the settings.
+        self.open.sort_by_cached_key(|open| wanted.iter().position(|one| is_of(one, open)));
         moved
     }
 

@@ -4,6 +4,8 @@ use std::{
     fs,
     io::Write,
     net::{SocketAddr, TcpStream},
+    thread,
+    time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
 use crate::{
@@ -135,6 +137,9 @@ fn endpoints_and_their_failures_are_listed() {
     let (well, refusing) = (backend.address.to_string(), dead.address().to_string());
     assert_eq!([&endpoint(&well)["state"], &endpoint(&refusing)["state"]], ["unknown", "unknown"]);
 
+    // Times are in whole seconds.
+    thread::sleep(Duration::from_millis(2100));
+    let before = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs();
     let mut client = Client::connect(program.http());
     assert_eq!(client.get("well.test", "/").status, 200);
     for _ in 0..3 {
@@ -143,6 +148,7 @@ fn endpoints_and_their_failures_are_listed() {
     let report = endpoint(&well);
     assert_eq!([&report["state"], &report["routes"][0]], ["ok", "well.test/"]);
     assert_eq!([&report["requests"], &report["failures"], &report["open_connections"]], [1, 0, 1]);
+    assert!(report["since"].as_u64().unwrap() + 1 >= before, "since the first request, not since startup: {report}");
     let report = endpoint(&refusing);
     assert_eq!(report["state"], "failed");
     assert!(report["last_error"]["message"].as_str().unwrap().contains("refused"), "{report}");

@@ -69,6 +69,8 @@ fn http_moves_and_https_is_closed_and_reopened() {
     let report = reload_with(&program, &file(&ip, "8081", "8443", &same));
     assert_eq!(report["opened"], listener("http", at(&ip, 8081)));
     assert_eq!(report["closed"], listener("http", at(&ip, 8080)));
+    let names = listeners(&program);
+    assert_eq!([&names[0]["name"], &names[1]["name"]], ["http", "https"]);
     assert!(serves(at(&ip, 8081)));
     assert_silent(at(&ip, 8081), "b.test");
     assert_closed(at(&ip, 8080));

@@ -1,4 +1,12 @@
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::{
+    sync::{
+        OnceLock,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::Duration,
+};
+
+use tokio::time::Instant;
 
 /// Counters of the requests sent to an endpoint and of their failures.
 ///
@@ -9,6 +17,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 pub struct EndpointStats {
     requests: AtomicU64,
     failures: AtomicU64,
+    first: OnceLock<Instant>,
 }
 
 impl EndpointStats {
@@ -22,8 +31,15 @@ impl EndpointStats {
         self.failures.load(Ordering::Relaxed)
     }
 
+    /// The time since the first attempt; `None` before that.
+    pub fn since_first_request(&self) -> Option<Duration> {
+        self.first.get().map(Instant::elapsed)
+    }
+
     pub(super) fn count_request(&self) {
-        self.requests.fetch_add(1, Ordering::Relaxed);
+        if self.requests.fetch_add(1, Ordering::Relaxed) == 0 {
+            self.first.get_or_init(Instant::now);
+        }
     }
 
     pub(super) fn count_failure(&self) {

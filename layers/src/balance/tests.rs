@@ -575,9 +575,11 @@ async fn a_single_endpoint_fails_once_and_recovers_once() {
     let endpoint = endpoints::Endpoint::with_health("alone", BoxCloneSyncService::new(service), health);
     let stats = Arc::clone(endpoint.stats());
     let balance = Rotation::new().balance(vec![endpoint], Vec::new()).classify(Classifier);
+    assert_eq!(stats.since_first_request(), None);
     for _ in 0..10 {
         send(&balance, "POST", "body").await.unwrap_err();
     }
+    assert_eq!(stats.since_first_request(), Some(Duration::ZERO));
     assert_eq!(*log.lock().unwrap(), ["failed"]);
     down.store(false, Ordering::Relaxed);
     for _ in 0..10 {
