@@ -94,6 +94,9 @@ pub struct RouteReport {
     pub host_header: Option<String>,
     /// TLS settings for the upstreams, if there are any.
     pub tls: Option<RouteTlsReport>,
+    /// The keys of its middleware, such as `rate_limit`, in the order in which requests pass it.
+    #[serde(default)]
+    pub middleware: Vec<String>,
     /// Whether requests without TLS are redirected to https.
     pub redirect_https: bool,
     /// How long browsers must use https, such as `365d`; `None` without HSTS.

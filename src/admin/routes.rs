@@ -20,6 +20,7 @@ fn report(route: &Route, settings: &Settings) -> RouteReport {
         conditions: (!route.conditions.is_empty()).then(|| route.conditions.to_string()),
         redirect: matches!(route.answer, Answer::Redirect(_)).then(|| route.answer.to_string()),
         respond: matches!(route.answer, Answer::Respond(_)).then(|| route.answer.to_string()),
+        middleware: route.middleware.keys.iter().map(|key| (*key).to_owned()).collect(),
         redirect_https: route.redirect_https,
         hsts: route.hsts.map(|hsts| span(hsts.max_age)),
         connect_timeout: span(route.connect_timeout),

@@ -71,6 +71,7 @@ fn options(route: &RouteReport) -> Vec<String> {
     ]
     .into_iter()
     .flatten()
+    .chain(route.middleware.iter().cloned())
     .collect()
 }
 
@@ -87,6 +88,7 @@ mod tests {
             conditions: None,
             redirect: None,
             respond: None,
+            middleware: vec!["allow".to_owned(), "rate_limit".to_owned()],
             redirect_https: true,
             hsts: Some("365d".to_owned()),
             connect_timeout: "5s".to_owned(),
@@ -112,15 +114,16 @@ mod tests {
                 ..RouteTlsReport::default()
             }),
             listeners: Vec::new(),
+            middleware: Vec::new(),
             ..plain.clone()
         };
         assert_eq!(
             table(&RoutesReport { routes: vec![plain, bare] }),
             "ROUTE               LISTENERS    ANSWER                    OPTIONS\n\
-             a.test/api          http, https  127.0.0.1:1, 127.0.0.1:2  redirect_https, hsts 365d, strip_prefix, host_header x, ca /ca.pem\n\
-             a.test/x (exact)    http, https  127.0.0.1:1, 127.0.0.1:2  redirect_https, hsts 365d, strip_prefix, host_header x, ca /ca.pem\n\
-             *.a.test/api        http, https  127.0.0.1:1, 127.0.0.1:2  redirect_https, hsts 365d, strip_prefix, host_header x, ca /ca.pem\n\
-             *.a.test/x (exact)  http, https  127.0.0.1:1, 127.0.0.1:2  redirect_https, hsts 365d, strip_prefix, host_header x, ca /ca.pem\n\
+             a.test/api          http, https  127.0.0.1:1, 127.0.0.1:2  redirect_https, hsts 365d, strip_prefix, host_header x, ca /ca.pem, allow, rate_limit\n\
+             a.test/x (exact)    http, https  127.0.0.1:1, 127.0.0.1:2  redirect_https, hsts 365d, strip_prefix, host_header x, ca /ca.pem, allow, rate_limit\n\
+             *.a.test/api        http, https  127.0.0.1:1, 127.0.0.1:2  redirect_https, hsts 365d, strip_prefix, host_header x, ca /ca.pem, allow, rate_limit\n\
+             *.a.test/x (exact)  http, https  127.0.0.1:1, 127.0.0.1:2  redirect_https, hsts 365d, strip_prefix, host_header x, ca /ca.pem, allow, rate_limit\n\
              b/api               -            127.0.0.1:1, 127.0.0.1:2  redirect_https, hsts 365d, cert /c.pem, key /c.key, skip_verify\n\
              b/x (exact)         -            127.0.0.1:1, 127.0.0.1:2  redirect_https, hsts 365d, cert /c.pem, key /c.key, skip_verify\n"
         );

@@ -57,6 +57,7 @@ pub fn around_redirect<S: Inner>(redirect: S, route: &Route, shared: &Shared) ->
 
 fn layered<S: Inner>(answer: S, route: &Route, to_https: Option<HttpsRedirectLayer>, shared: &Shared) -> Layered {
     let Middleware {
+        keys: _,
         compress,
         clients,
         cors,

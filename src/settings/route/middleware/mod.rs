@@ -22,9 +22,26 @@ pub use self::{
 use super::Scope;
 use crate::config::Problems;
 
+/// The keys of middleware, in the order in which requests pass it.
+const KEYS: [&str; 11] = [
+    "response_headers",
+    "error_pages",
+    "compress",
+    "allow",
+    "deny",
+    "maintenance",
+    "cors",
+    "rate_limit",
+    "max_in_flight",
+    "basic_auth",
+    "request_headers",
+];
+
 /// The middleware of a route. [`middleware`](crate::middleware) has the order.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Middleware {
+    /// The keys that set it, in the order in which requests pass it.
+    pub keys: Vec<&'static str>,
     /// Whether to compress responses.
     pub compress: bool,
     /// Pages for errors of pmesh, by status.
@@ -61,6 +78,7 @@ impl Middleware {
         let request_headers = headers::read(scope, Message::Request, problems);
         let response_headers = headers::read(scope, Message::Response, problems);
         Some(Self {
+            keys: KEYS.into_iter().filter(|key| is_set(scope, key)).collect(),
             compress: compress?,
             clients: clients?,
             rate_limit: rate_limit?,
@@ -78,4 +96,9 @@ impl Middleware {
     pub fn is_empty(&self) -> bool {
         *self == Self::default()
     }
+}
+
+/// Whether a key is set to anything else than `false`.
+fn is_set(scope: &Scope<'_>, key: &str) -> bool {
+    scope.field(key).is_some_and(|node| node.value.as_dict().is_none_or(|table| !table.is_empty()))
 }
