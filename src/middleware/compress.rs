@@ -9,7 +9,10 @@ use pmesh_layers::body::ResponseBody;
 use tower::{Layer, ServiceBuilder};
 use tower_http::compression::{CompressionBody, CompressionLayer, Predicate, predicate::SizeAbove};
 
-use super::{Inner, list};
+use super::{
+    Inner, list,
+    turns::{InTurns, Paused, Turn},
+};
 
 /// Shorter bodies are left alone if their length is known: they fit into one packet anyway.
 const SHORT: u64 = 1024;
@@ -21,22 +24,25 @@ pub(super) fn layer<S: Inner>() -> impl Layer<S, Service: Inner> + Clone {
 }
 
 /// What a response was before it came here.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 struct Before {
     status: StatusCode,
     is_encoded: bool,
     /// Whether it has no body, but one that would be compressed belongs to it.
     stands_for_body: bool,
+    turn: Turn,
 }
 
-fn remember(mut response: Response<ResponseBody>) -> Response<ResponseBody> {
+fn remember(mut response: Response<ResponseBody>) -> Response<InTurns> {
+    let turn = Turn::default();
     let before = Before {
         status: response.status(),
         is_encoded: response.headers().contains_key(CONTENT_ENCODING),
         stands_for_body: stands_for_body(&response),
+        turn: turn.clone(),
     };
     response.extensions_mut().insert(before);
-    response
+    response.map(|body| InTurns::new(body, turn))
 }
 
 /// Whether this is a response to HEAD, or a 304, to which a body belongs that would be compressed.
@@ -52,16 +58,17 @@ fn stands_for_body(response: &Response<ResponseBody>) -> bool {
         && is_compressible(response.status(), response.version(), headers, response.extensions())
 }
 
-fn finish(response: Response<CompressionBody<ResponseBody>>) -> Response<ResponseBody> {
-    let mut response = response.map(ResponseBody::new);
-    let before = response.extensions_mut().remove::<Before>();
+fn finish(response: Response<CompressionBody<InTurns>>) -> Response<ResponseBody> {
+    let (mut parts, body) = response.into_parts();
+    // Always there: `remember` has put it in.
+    let Some(Before { status, is_encoded, stands_for_body, turn }) = parts.extensions.remove() else {
+        return Response::from_parts(parts, ResponseBody::new(body));
+    };
     // `CompressionLayer` makes it 406 for a client that accepts no coding here, not even `identity`. But the backend has
     // already done the work, even changed protocols (101), and may know a coding that the client accepts.
-    if let Some(Before { status, .. }) = before {
-        *response.status_mut() = status;
-    }
-    let was_plain = before.is_some_and(|before| !before.is_encoded);
-    let encoded_here = was_plain && response.headers().contains_key(CONTENT_ENCODING);
+    parts.status = status;
+    let encoded_here = !is_encoded && parts.headers.contains_key(CONTENT_ENCODING);
+    let mut response = Response::from_parts(parts, ResponseBody::new(Paused::new(body, turn)));
     // A strong `ETag` promises the same bytes (RFC 9110, 8.8.1).
     if let Some(etag) = response.headers_mut().get_mut(ETAG).filter(|_| encoded_here)
         && !etag.as_bytes().starts_with(b"W/")
@@ -70,7 +77,7 @@ fn finish(response: Response<CompressionBody<ResponseBody>>) -> Response<Respons
         *etag = weak;
     }
     // `CompressionLayer` only says this with a body. But caches need it here, too (RFC 9110, 9.3.2 and 15.4.5).
-    let varies = was_plain && before.is_some_and(|before| before.stands_for_body);
+    let varies = !is_encoded && stands_for_body;
     if varies && !list::has(response.headers(), &VARY, ACCEPT_ENCODING.as_str()) {
         response.headers_mut().append(VARY, ACCEPT_ENCODING.into());
     }
@@ -126,7 +133,45 @@ fn is_text(content_type: &HeaderValue) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use std::pin::pin;
+
+    use bytes::Bytes;
+    use http_body::Body;
+    use pmesh_layers::body::RequestBody;
+    use tower::{BoxError, ServiceExt};
+
     use super::*;
+
+    /// Otherwise, one response could hold up all other requests of a worker.
+    #[tokio::test]
+    async fn a_long_body_is_compressed_in_turns() {
+        const LENGTH: usize = 1024 * 1024;
+
+        let service = ServiceBuilder::new().layer(layer()).service_fn(async |_: ::http::Request<RequestBody>| {
+            let mut response = Response::new(ResponseBody::from(Bytes::from(vec![b' '; LENGTH])));
+            response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("text/plain"));
+            Ok::<_, BoxError>(response)
+        });
+        for (accepted, coding) in [("gzip", Some("gzip")), ("br", Some("br")), ("zstd", Some("zstd")), ("", None)] {
+            let request = ::http::Request::builder().header("accept-encoding", accepted);
+            let response = service.clone().oneshot(request.body(RequestBody::empty()).unwrap()).await.unwrap();
+            let encoding = response.headers().get(CONTENT_ENCODING).map(|value| value.to_str().unwrap());
+            assert_eq!(encoding, coding);
+            let (mut pauses, mut length) = (0, 0);
+            let mut body = pin!(response.into_body());
+            while let Some(frame) = std::future::poll_fn(|cx| {
+                let polled = body.as_mut().poll_frame(cx);
+                pauses += usize::from(polled.is_pending());
+                polled
+            })
+            .await
+            {
+                length += frame.unwrap().into_data().unwrap().len();
+            }
+            assert!(pauses >= 10, "{accepted}: {pauses}");
+            assert!(length == LENGTH || coding.is_some() && length < 10_000, "{accepted}: {length}");
+        }
+    }
 
     #[test]
     fn only_text_is_compressed() {

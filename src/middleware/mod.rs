@@ -6,6 +6,7 @@ mod cors;
 mod layered;
 mod limits;
 mod list;
+mod turns;
 
 pub use self::{
     layered::{Answer, Inner, Layered},
