@@ -28,7 +28,7 @@ impl Page {
     ///
     /// # Errors
     ///
-    /// If it cannot be read, is longer than 1 MiB, or is no regular file: reading a pipe could take forever.
+    /// If it cannot be read, is longer than 1 MiB, or is not a regular file: reading a pipe could take forever.
     pub fn read(path: &Path) -> io::Result<Self> {
         if !fs::metadata(path)?.is_file() {
             return Err(io::Error::other("not a file"));
@@ -90,7 +90,7 @@ mod tests {
     }
 
     #[test]
-    fn long_files_and_folders_are_no_pages() {
+    fn long_files_and_folders_are_rejected() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("page.html");
         let length = |length: usize| {

@@ -5,7 +5,7 @@ use std::{fmt, str::FromStr};
 use argon2::{Argon2, Params, PasswordHasher, PasswordVerifier, password_hash::phc};
 use thiserror::Error;
 
-/// In KiB. Verifications run one after the other, each with its own memory.
+/// In KiB. Each thread that verifies passwords needs memory of its own.
 const MAX_MEMORY: u32 = 256 * 1024;
 /// Memory in KiB times passes over it: about a second.
 const MAX_WORK: u64 = 1024 * 1024;
@@ -25,17 +25,17 @@ enum Kind {
     Bcrypt,
 }
 
-/// A text that is no hash, or not a good one. The message does not contain it.
+/// A text that is not a hash, or not a usable one. The message does not contain it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
 pub enum UnusableHash {
-    /// The text is no hash that is known.
+    /// The text is not a known kind of hash.
     #[error("this looks like the password itself: run `pmesh hash-password`, and write what it prints")]
     Plain,
-    /// A kind of hash that can be guessed quickly, or is rarely used.
+    /// A kind of hash that makes guessing quick, or that is rarely used.
     #[error("this is a hash with {0}, which is not supported: run `pmesh hash-password`, and write what it prints")]
     Unsupported(&'static str),
     /// A line of an htpasswd file.
-    #[error("this has the name of the user in it: write only what follows the colon")]
+    #[error("this contains the name of the user: write only what follows the colon")]
     WithUser,
     /// A hash that is not complete, or has invalid parameters.
     #[error("this is not a complete {0} hash: copy all of it, or run `pmesh hash-password`")]
@@ -60,7 +60,7 @@ impl PasswordHash {
         Ok(Self { text, kind: Kind::Argon2id })
     }
 
-    /// Whether this is the hash of `password`. Takes long: do not call it on the thread of a worker.
+    /// Whether this is the hash of `password`. Slow: do not call it on the thread of a worker.
     pub fn verify(&self, password: &[u8]) -> bool {
         match self.kind {
             Kind::Argon2id => Argon2::default().verify_password(password, &*self.text).is_ok(),
@@ -135,7 +135,7 @@ fn unusable(text: &str) -> UnusableHash {
         ("$pbkdf2", "PBKDF2"),
         ("$argon2i$", "argon2i"),
         ("$argon2d$", "argon2d"),
-        ("$2x$", "an old error of bcrypt"),
+        ("$2x$", "a bug of old versions of bcrypt"),
     ];
     let name = |text: &str| OTHERS.iter().find(|(start, _)| text.starts_with(start)).map(|(_, name)| *name);
     if let Some(name) = name(text) {
@@ -194,7 +194,7 @@ mod tests {
     }
 
     #[test]
-    fn other_texts_are_told_apart() {
+    fn errors_say_why_a_text_is_not_usable() {
         for (text, expected) in [
             ("", UnusableHash::Plain),
             ("hunter2", UnusableHash::Plain),

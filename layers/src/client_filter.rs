@@ -57,7 +57,7 @@ impl ClientFilterLayer {
         Self::default()
     }
 
-    /// Allows only clients in these networks, in addition to those allowed before. None at all denies every client.
+    /// Allows only clients in these networks, in addition to those allowed before. If there are none at all, every client is denied.
     #[must_use]
     pub fn allow(mut self, networks: impl IntoIterator<Item = IpNet>) -> Self {
         Arc::make_mut(&mut self.0).allowed.get_or_insert_default().extend(networks);

@@ -1,4 +1,4 @@
-//! Answers every request with 503 while a switch is on.
+//! Answers every request with a fixed response, such as a 503, while a switch is on.
 //!
 //! ```
 //! use http::{Request, Response, StatusCode};
@@ -43,7 +43,7 @@ use tower::{Layer, Service};
 
 use crate::fixed_response::FixedResponse;
 
-/// A switch for [`MaintenanceLayer`]. Clones are the same switch. It begins off.
+/// A switch for [`MaintenanceLayer`]. It is off at first. Clones are the same switch.
 pub struct MaintenanceSwitch<R>(Arc<State<R>>);
 
 struct State<R> {
@@ -58,13 +58,13 @@ impl<R> MaintenanceSwitch<R> {
         Self(Arc::new(State { is_on: AtomicBool::new(false), response: RwLock::new(None) }))
     }
 
-    /// From now on, requests get this response.
+    /// Turns it on: requests get this response. If it is already on, replaces the response.
     pub fn on(&self, response: FixedResponse<R>) {
         *self.0.response.write().unwrap_or_else(PoisonError::into_inner) = Some(response);
         self.0.is_on.store(true, Ordering::Release);
     }
 
-    /// From now on, requests get through.
+    /// Turns it off: requests get through.
     pub fn off(&self) {
         self.0.is_on.store(false, Ordering::Release);
         *self.0.response.write().unwrap_or_else(PoisonError::into_inner) = None;

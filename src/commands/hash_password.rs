@@ -1,4 +1,4 @@
-//! `pmesh hash-password`: the hash of a password, for `basic_auth`.
+//! `pmesh hash-password`: hashes a password for `basic_auth`.
 
 use std::io::{self, IsTerminal, Read};
 
@@ -7,10 +7,11 @@ use zeroize::Zeroizing;
 
 use crate::password::PasswordHash;
 
-/// No password is longer.
+/// Maximum number of bytes to read.
 const READ_LIMIT: u64 = 4096;
 
-/// Asks for a password, twice and without showing it if standard input is a terminal, and returns its hash.
+/// Returns the hash of a password. On a terminal, asks for it twice, without showing it. Otherwise reads it from standard
+/// input.
 ///
 /// # Errors
 ///
@@ -35,7 +36,7 @@ fn ask() -> Result<Zeroizing<String>, BoxError> {
 
 /// Reads one line.
 fn read() -> Result<Zeroizing<String>, BoxError> {
-    // Reserved in full: a string that grows leaves copies behind.
+    // Reserved in full, because a string that grows leaves copies of the password in memory.
     let mut text = Zeroizing::new(String::with_capacity(usize::try_from(READ_LIMIT)?));
     let read = io::stdin().lock().take(READ_LIMIT).read_to_string(&mut text);
     read.map_err(|error| format!("cannot read the password from standard input: {error}"))?;

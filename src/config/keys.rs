@@ -119,31 +119,35 @@ const HEADERS: Shape = Shape::Named(&Shape::Either(&[text("VALUE"), SWITCH, Shap
 
 /// The keys of `cors`.
 pub(crate) const CORS: &[Key] = &[
-    Key::inner("origins", texts("ORIGIN"), "The origins of these pages, such as https://example.com; \"*\" means all")
-        .required(),
+    Key::inner(
+        "origins",
+        texts("ORIGIN"),
+        "The origins whose pages may read the responses, such as https://example.com; \"*\" means all",
+    )
+    .required(),
     Key::inner(
         "methods",
         Shape::OneOrMore(Kind::Method),
-        "The methods that they may use besides GET, HEAD and POST; \"*\" means all",
+        "The methods that these pages may use besides GET, HEAD and POST; \"*\" means all",
     ),
     Key::inner(
         "headers",
         texts("NAME"),
-        "The headers that they may send besides those that browsers always allow; \"*\" means all except Authorization",
+        "The request headers that these pages may send besides those that browsers always allow; \"*\" means all except Authorization",
     ),
     Key::inner(
         "expose_headers",
         texts("NAME"),
-        "The headers of responses that they may read besides those that browsers always show; \"*\" means all",
+        "The response headers that these pages may read besides those that browsers always show; \"*\" means all",
     ),
-    Key::inner("credentials", SWITCH, "Whether they may send cookies and other credentials; default: false"),
-    Key::inner("max_age", MAX_AGE, "How long browsers may remember the answer to a preflight request"),
+    Key::inner("credentials", SWITCH, "Whether these pages may send cookies and other credentials; default: false"),
+    Key::inner("max_age", MAX_AGE, "How long browsers may remember the response to a preflight request"),
 ];
 
 /// The keys of `rate_limit`.
 pub(crate) const RATE_LIMIT: &[Key] = &[
-    Key::inner("requests", COUNT, "How many requests pass in this time"),
-    Key::inner("per", DURATION, "The time"),
+    Key::inner("requests", COUNT, "How many requests pass in the time of `per`"),
+    Key::inner("per", DURATION, "A span of time, such as 1s, 1m or 1h"),
     Key::inner("burst", COUNT, "How many requests can come at once; default: `requests`"),
     Key::inner(
         "key",
@@ -155,11 +159,11 @@ pub(crate) const RATE_LIMIT: &[Key] = &[
 
 /// The keys of `basic_auth`.
 pub(crate) const BASIC_AUTH: &[Key] = &[
-    Key::inner("realm", text("NAME"), "What is protected, which browsers may show; default: restricted"),
+    Key::inner("realm", text("NAME"), "The name of what is protected, which browsers may show; default: restricted"),
     Key::inner(
         "users",
         Shape::Named(&text("HASH")),
-        "The users, each with a hash of the password from `pmesh hash-password`, or a bcrypt hash",
+        "The users, each with the hash of a password, from `pmesh hash-password` or in bcrypt",
     ),
 ];
 
@@ -207,11 +211,11 @@ macro_rules! route_keys {
             Key::new("maintenance", Role::Setting, FILE,
                 "A file: while it exists, requests get 503 with its content"),
             Key::new("cors", Role::Setting, Shape::Table(CORS),
-                "Which pages of other origins may use the responses (CORS)"),
+                "Which pages of other origins may read the responses (CORS)"),
             Key::new("rate_limit", Role::Setting, Shape::Table(RATE_LIMIT),
-                "How many requests pass in a span of time, such as { requests = 100, per = \"1m\" }; more get 429"),
+                "How many requests pass in a span of time, such as { requests = 100, per = \"1m\" }; further ones get 429"),
             Key::new("max_in_flight", Role::Setting, COUNT,
-                "How many requests can be in flight at once, until their responses and tunnels have ended; more get 503"),
+                "How many requests can be in flight at once, up to the end of their responses and tunnels; further ones get 503"),
             Key::new("basic_auth", Role::Setting, Shape::Table(BASIC_AUTH),
                 "The users that get in, with a name and a password (HTTP Basic authentication); others get 401"),
             Key::planned("forward_auth"),

@@ -1,4 +1,4 @@
-//! `compress`: responses in zstd, br or gzip, whichever the client likes best.
+//! `compress`: compresses responses with zstd, br or gzip, whichever the client prefers.
 
 use ::http::{
     Extensions, HeaderMap, HeaderValue, Response, StatusCode, Version,
@@ -14,7 +14,7 @@ use super::{
     turns::{InTurns, Paused, Turn},
 };
 
-/// Shorter bodies are left alone if their length is known: they fit into one packet anyway.
+/// Bodies that are known to be shorter are not compressed: they fit into one packet anyway.
 const SHORT: u64 = 1024;
 
 /// Creates the layer.

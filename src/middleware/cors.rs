@@ -1,4 +1,4 @@
-//! `cors`: pages of other origins may use the responses (CORS, in the Fetch standard).
+//! `cors`: lets pages of other origins read the responses (CORS, in the Fetch standard).
 
 use ::http::{
     HeaderMap, HeaderName, HeaderValue, Method, Request, Response,
@@ -24,7 +24,7 @@ pub(super) fn layer<S: Inner>(cors: &Cors) -> impl Layer<S, Service: Inner> + Cl
     let layer = CorsLayer::new()
         .allow_origin(match origins {
             Allowed::All => AllowOrigin::any(),
-            // Even a single one as a list: it is then sent only to pages of that origin, with Vary.
+            // Even a single origin is a list: it is then sent only to pages of that origin, with `Vary`.
             Allowed::Only(origins) => AllowOrigin::list(origins),
         })
         .allow_methods(match methods {
@@ -54,7 +54,7 @@ pub(super) fn layer<S: Inner>(cors: &Cors) -> impl Layer<S, Service: Inner> + Cl
 #[derive(Debug, Clone, Copy)]
 struct HiddenOptions;
 
-/// Hides the method of an OPTIONS request that is no preflight request, because `CorsLayer` answers every OPTIONS
+/// Hides the method of an OPTIONS request that is not a preflight request, because `CorsLayer` answers every OPTIONS
 /// request as one.
 fn hide_options(mut request: Request<RequestBody>) -> Request<RequestBody> {
     let headers = request.headers();
@@ -73,7 +73,7 @@ fn restore_options(mut request: Request<RequestBody>) -> Request<RequestBody> {
     request
 }
 
-/// Removes what the backend says about CORS. Otherwise it would still hold for origins that are not allowed here.
+/// Removes the backend's CORS headers. Otherwise they could allow origins that the route does not.
 fn remove_cors(mut response: Response<ResponseBody>) -> Response<ResponseBody> {
     const PRIVATE_NETWORK: HeaderName = HeaderName::from_static("access-control-allow-private-network");
 

@@ -1,4 +1,4 @@
-//! A boxed service, in which all the layers of a route fit.
+//! A boxed service, so that routes with different layers have the same type.
 
 use std::{
     fmt,
@@ -17,7 +17,7 @@ pub struct Layered(Arc<Call>);
 
 type Call = dyn Fn(Request<RequestBody>) -> BoxFuture<'static, Answer> + Send + Sync;
 
-/// What a [`Layered`] resolves to.
+/// The result of calling a [`Layered`].
 pub type Answer = Result<Response<ResponseBody>, BoxError>;
 
 /// A service that can be wrapped in the layers of a route.

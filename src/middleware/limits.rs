@@ -1,4 +1,4 @@
-//! The `rate_limit` and `max_in_flight` of a route. What they count outlives a reload.
+//! The `rate_limit` and `max_in_flight` of a route. Their counts survive a reload.
 
 use std::sync::Arc;
 
@@ -10,7 +10,7 @@ use tower::{BoxError, util::MapErrLayer};
 
 use crate::{settings::Middleware, telemetry::counters::LimitCounters};
 
-/// The limits of a route. All workers share what they count.
+/// The limits of a route. All workers share the counts.
 #[derive(Debug, Clone)]
 pub struct Limits {
     counters: Arc<LimitCounters>,
@@ -21,12 +21,13 @@ pub struct Limits {
 }
 
 impl Limits {
-    /// Whether this middleware has any.
+    /// Whether this middleware has limits.
     pub fn are_set(middleware: &Middleware) -> bool {
         middleware.rate_limit.is_some() || middleware.max_in_flight.is_some()
     }
 
-    /// The limits of this middleware, which take over what those before have counted. Buckets are new if the limit has changed. Requests in flight still count.
+    /// The limits of this middleware. They take over the requests in flight of the limits `before`, and the buckets if the
+    /// rate limit is the same.
     pub fn of(middleware: &Middleware, before: Option<&Self>, counters: &Arc<LimitCounters>) -> Self {
         let buckets = before.and_then(|before| before.rate_limit.as_ref());
         let rate_limit = middleware.rate_limit.as_ref().map(|limit| match buckets {
@@ -44,7 +45,7 @@ impl Limits {
         self.rate_limit.is_some() || self.max_in_flight.is_some()
     }
 
-    /// A layer that counts the requests that the limits reject, if there are any.
+    /// A layer that counts rejected requests, if there are limits.
     pub(super) fn count_rejected(
         &self,
     ) -> Option<MapErrLayer<impl Fn(BoxError) -> BoxError + Clone + Send + Sync + use<>>> {

@@ -35,7 +35,7 @@ pub fn is_bare(route: &Route) -> bool {
     route.hsts.is_none() && !route.redirect_https && route.middleware.is_empty()
 }
 
-/// The state of a route that outlives its services, and that they share.
+/// The state that all services of a route share, and that survives a reload.
 #[derive(Debug, Clone)]
 pub struct Shared {
     /// Whether it is under maintenance.
@@ -44,14 +44,14 @@ pub struct Shared {
     pub limits: Limits,
 }
 
-/// Puts the middleware of a route around its answer. Redirects to https go to `https_port`, or else to 443.
+/// Puts the middleware of a route around its answer. Redirects to https go to `https_port`, or to 443 by default.
 pub fn around<S: Inner>(answer: S, route: &Route, https_port: Option<u16>, shared: &Shared) -> Layered {
     let to_https =
         route.redirect_https.then(|| https_port.into_iter().fold(HttpsRedirectLayer::new(), HttpsRedirectLayer::port));
     layered(answer, route, to_https, shared)
 }
 
-/// The middleware of a route that redirects: it never redirects to https first.
+/// Puts the middleware of a route around its redirect. Such a route never redirects to https first.
 pub fn around_redirect<S: Inner>(redirect: S, route: &Route, shared: &Shared) -> Layered {
     layered(redirect, route, None, shared)
 }
@@ -102,12 +102,12 @@ fn layered<S: Inner>(answer: S, route: &Route, to_https: Option<HttpsRedirectLay
 }
 
 fn pages(pages: &ErrorPages) -> ErrorPagesLayer<ResponseBody> {
-    // Every status with a page is one of an error.
+    // Never fails: the settings only allow pages for statuses of errors.
     let pages = pages.iter().filter_map(|(status, page)| page.response(*status).ok());
     pages.fold(ErrorPagesLayer::new(), ErrorPagesLayer::page)
 }
 
-/// The layer with the type of bodies that all middleware has.
+/// The layer, with the body type that all middleware has.
 fn with_response_body<S: Inner>(layer: MaxInFlightLayer) -> impl Layer<S, Service: Inner> + Clone {
     ServiceBuilder::new()
         .map_response(|response: Response<_>| response.map(ResponseBody::new))

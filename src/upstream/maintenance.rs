@@ -31,7 +31,7 @@ struct MaintenanceFile {
 }
 
 impl MaintenanceFiles {
-    /// The files of `routes`. Those of `previous` are kept, because kept routes have their switches.
+    /// The files that `routes` name. Files in `previous` are kept, because routes that have not changed keep their switches.
     pub(super) fn of(routes: &[Route], previous: Option<&Self>) -> Self {
         let mut files = HashMap::new();
         for path in routes.iter().filter_map(|route| route.middleware.maintenance.as_ref()) {
@@ -48,7 +48,7 @@ impl MaintenanceFiles {
         Some(self.0.get(route.middleware.maintenance.as_ref()?)?.switch.clone())
     }
 
-    /// Looks which files exist now. Reads those that have changed, or all.
+    /// Checks which files exist, and reads the ones that have changed, or all.
     pub(super) fn refresh(&self, all: bool) {
         self.0.values().for_each(|file| file.refresh(all));
     }
@@ -71,7 +71,7 @@ impl MaintenanceFile {
             Refresh::Read(None) => self.switch.off(),
             Refresh::Failed(Some(error)) => {
                 tracing::warn!("maintenance: cannot use {path} as a page: {error}");
-                // That it exists is enough.
+                // The route is down anyway while the file exists.
                 match FixedResponse::new(StatusCode::SERVICE_UNAVAILABLE).ok().filter(|_| self.path.exists()) {
                     Some(response) => self.switch.on(response),
                     None => self.switch.off(),

@@ -118,7 +118,7 @@ impl Routes {
         all
     }
 
-    /// Looks which files of `maintenance` exist now. Reads those that have changed, or all.
+    /// Checks which files of `maintenance` exist, and reads the ones that have changed, or all.
     pub fn refresh_maintenance(&self, all: bool) {
         self.maintenance.refresh(all);
     }

@@ -1,4 +1,4 @@
-//! The commands on the pages are understood.
+//! The program accepts the commands on the pages.
 
 use clap::error::ErrorKind;
 use pmesh::cli::Arguments;
@@ -6,7 +6,7 @@ use pmesh::cli::Arguments;
 use crate::pages;
 
 #[test]
-fn commands_in_blocks_are_understood() {
+fn commands_in_blocks_are_accepted() {
     let mut commands = 0;
     for page in pages() {
         for block in page.code("sh").chain(page.code("console")) {
@@ -21,7 +21,7 @@ fn commands_in_blocks_are_understood() {
 }
 
 #[test]
-fn commands_in_sentences_are_understood() {
+fn commands_in_sentences_are_accepted() {
     let mut commands = 0;
     for page in pages() {
         // Code with "…" is not complete.

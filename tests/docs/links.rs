@@ -49,7 +49,7 @@ fn the_table_of_contents_has_each_page_once() {
 }
 
 #[test]
-fn the_front_page_leads_to_each_page() {
+fn the_front_page_links_to_each_page() {
     let front = Page::read("docs/README.md");
     for page in pages() {
         if let Some(name) = page.name.strip_prefix("docs/").filter(|name| *name != "README.md") {

@@ -1,4 +1,4 @@
-//! The program has the messages that the page on troubleshooting quotes, and the paths of its API that pages name.
+//! The messages that the page on troubleshooting quotes exist in the program, and so do the paths of its API on all pages.
 
 use std::{fs, path::Path};
 

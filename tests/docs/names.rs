@@ -1,4 +1,4 @@
-//! Flags, variables and keys that the pages name exist.
+//! Flags, variables and keys on the pages exist.
 
 use std::{
     collections::BTreeSet,

@@ -10,7 +10,7 @@ pub(crate) struct Page {
     /// The file, from the top of the repository.
     pub(crate) name: String,
     pub(crate) text: String,
-    /// The anchors in it: those of headings, and explicit ids.
+    /// The anchors in it: headings and explicit ids.
     pub(crate) anchors: BTreeSet<String>,
     /// The targets of its links and images.
     pub(crate) links: Vec<String>,

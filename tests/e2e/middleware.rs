@@ -8,7 +8,7 @@ use crate::support::{Backend, Client, backend::Refusing};
 
 const HOST: &str = "example.com";
 
-/// A backend with text of this length, whose responses have these headers.
+/// A backend whose responses have these headers, and a text of this length.
 fn backend(headers: &'static str, length: usize) -> Backend {
     Backend::start(move |connection| {
         while connection.request().is_some() {

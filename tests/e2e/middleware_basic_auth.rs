@@ -60,7 +60,7 @@ fn only_users_with_their_password_get_in() {
             ("/moved", BOB, 308),
             ("/denied", "", 403),
             ("/denied", BOB, 403),
-            // A spelling of another path is not a way around.
+            // An ambiguous path does not get around the password.
             ("//open/../", "", 400),
         ] {
             // The second time, the verdict is known.
@@ -153,7 +153,7 @@ fn a_client_that_tries_too_many_passwords_at_once_gets_429() {
             })
             .collect();
         let statuses: Vec<_> = attempts.into_iter().map(|attempt| attempt.join().unwrap()).collect();
-        // A password that is known gets in meanwhile.
+        // Meanwhile, a known password gets in.
         assert_eq!(get_as(&program, Way::Http, "/fast", ALICE).status, 200);
         let count = |status| statuses.iter().filter(|other| **other == status).count();
         assert_eq!(count(401) + count(429), 26, "{statuses:?}");

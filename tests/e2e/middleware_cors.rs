@@ -1,4 +1,4 @@
-//! `cors`: preflight requests are answered here, and pages of other origins can read the responses of the route.
+//! `cors`: pmesh answers preflight requests, and pages of other origins can read the responses of the route.
 
 use super::answers::{Got, WAYS, fetch, start, upstream};
 use crate::support::{Backend, backend::Refusing};

@@ -24,7 +24,7 @@ fn ask(program: &Program, way: Way, path: &str, headers: &[(&str, &str)]) -> Got
 fn assert_limited(got: &Got) {
     assert_eq!((got.status, &*got.body), (429, "429 Too Many Requests\n"));
     let [seconds] = got.header("retry-after")[..] else { panic!("{got:?}") };
-    // Half an hour, as one of two requests each hour comes back. Less what the test has taken.
+    // With two requests an hour, one comes back after half an hour, less the time since the first request.
     assert!((1700..=1800).contains(&seconds.parse::<u32>().unwrap()), "{seconds}");
 }
 
@@ -105,7 +105,7 @@ fn slow_backend() -> (Backend, mpsc::Sender<()>) {
     (backend, release)
 }
 
-/// Asks until the status is this one. The end of a response is counted shortly before or after a client sees it.
+/// Sends requests until one gets this status. The program may count a response a moment longer than the client sees it.
 #[track_caller]
 fn wait_for(program: &Program, path: &str, status: u16) {
     let start = Instant::now();
@@ -141,18 +141,18 @@ fn a_request_is_in_flight_until_its_body_has_ended() {
         assert_eq!(client.take(1), b"2");
     }
     wait_for(&program, "/fast", 200);
-    // They count each time, on connections that stay open.
+    // Connections stay open, but requests that have ended do not count.
     for _ in 0..5 {
         assert_eq!(clients[0].get(HOST, "/fast").status, 200);
     }
-    // A client that leaves is not in flight either.
+    // Requests of clients that have left do not count, either.
     for _ in 0..2 {
         let mut client = Client::connect(program.http());
         client.send(get(HOST, "/slow"));
         assert_eq!(client.head().status, 200);
     }
     wait_for(&program, "/fast", 200);
-    // It is not worth a warning.
+    // Rejected requests are not worth a warning.
     assert!(!program.log().iter().any(|line| line.contains(" WARN ")), "{:?}", program.log());
 }
 

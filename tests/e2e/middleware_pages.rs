@@ -92,7 +92,7 @@ fn a_file_takes_a_route_down_while_it_exists() {
             ("/", "10.0.0.1", "HEAD", 503, ""),
             ("/moved", "10.0.0.1", "GET", 503, "<h1>back soon</h1>"),
             ("/status", "10.0.0.1", "GET", 200, "hello"),
-            // Clients that are not allowed do not learn about it.
+            // Clients that are not allowed do not learn of the maintenance.
             ("/", "192.0.2.1", "GET", 403, "403 Forbidden\n"),
         ] {
             let headers = [("x-forwarded-for", client), ("x-forwarded-proto", "https")];

@@ -117,7 +117,7 @@ fn mistakes_say_what_to_write() {
         ),
         (
             format!("{{ users = {{ alice = \"alice:{BCRYPT}\" }} }}"),
-            format!("{AT}.users.alice: {HASH}: this has the name of the user in it: write only what follows the colon"),
+            format!("{AT}.users.alice: {HASH}: this contains the name of the user: write only what follows the colon"),
         ),
         (
             format!("{{ users = {{ alice = \"{}\" }} }}", BCRYPT.replace("$04$", "$20$")),

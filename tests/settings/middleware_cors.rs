@@ -126,13 +126,13 @@ fn mistakes_say_what_to_write() {
         ),
         (
             "cors = { origins = \"*\", credentials = true }",
-            "cors.origins: with credentials = true ([DIR]/config.toml:4), browsers do not take \"*\" as all (Fetch \
+            "cors.origins: with credentials = true ([DIR]/config.toml:4), browsers do not treat \"*\" as all (Fetch \
              standard): name each origin"
                 .to_owned(),
         ),
         (
             "cors = { origins = \"https://a.test\", headers = [\"*\"], credentials = true }",
-            "cors.headers: with credentials = true ([DIR]/config.toml:4), browsers do not take \"*\" as all (Fetch \
+            "cors.headers: with credentials = true ([DIR]/config.toml:4), browsers do not treat \"*\" as all (Fetch \
              standard): name each header"
                 .to_owned(),
         ),

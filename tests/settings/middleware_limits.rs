@@ -113,7 +113,7 @@ fn mistakes_say_what_to_write() {
             &with("key", "\"header:x-forwarded-for\""),
             ".key",
             &format!(
-                "{key} \"header:x-forwarded-for\": write \"client\", and trusted_proxies for the proxies that may name it"
+                "{key} \"header:x-forwarded-for\": write \"client\", and list the proxies in front in trusted_proxies"
             ),
         ),
     ] {

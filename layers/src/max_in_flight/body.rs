@@ -9,7 +9,7 @@ use pin_project_lite::pin_project;
 use super::Counted;
 
 pin_project! {
-    /// The body of a response that is in flight until it has been read, or dropped.
+    /// The body of a response. Its request is in flight until the body has been read to the end, or dropped.
     #[derive(Debug)]
     pub struct CountedBody<B> {
         #[pin]

@@ -18,7 +18,7 @@ impl InFlightCount {
         self.0.load(Ordering::Relaxed)
     }
 
-    /// Counts one more, unless there are `max`.
+    /// Counts one more, unless there are `max` already.
     pub(super) fn add(&self, max: usize) -> Option<Counted> {
         let more = |count| (count < max).then_some(count + 1);
         self.0.fetch_update(Ordering::Relaxed, Ordering::Relaxed, more).ok()?;
@@ -26,7 +26,8 @@ impl InFlightCount {
     }
 }
 
-/// A request in flight, until all clones are dropped. An extension of requests for an upgrade, which the tunnel keeps.
+/// A request in flight, until all clones are dropped. A request for an upgrade has one as an extension, for its tunnel to
+/// keep.
 #[derive(Debug, Clone)]
 pub(crate) struct Counted(#[expect(dead_code, reason = "kept to be dropped")] Arc<One>);
 

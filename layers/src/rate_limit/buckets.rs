@@ -16,7 +16,7 @@ const MAX_IN_SHARD: usize = 1024;
 /// Maximum number of buckets.
 pub(super) const MAX: usize = SHARDS * MAX_IN_SHARD;
 
-/// A shard without room is searched for full buckets no more often than this.
+/// Minimum time between two searches for full buckets in a shard without room.
 const SWEEP_INTERVAL: Duration = Duration::from_millis(100);
 
 /// The buckets of a limit, by hash.
@@ -43,7 +43,7 @@ impl Buckets {
     }
 }
 
-/// The time since the buckets were made.
+/// The time since the buckets were created.
 #[derive(Debug, Clone, Copy)]
 struct SinceStart(Instant);
 
@@ -66,7 +66,7 @@ struct Shards {
 #[derive(Debug, Default)]
 struct Shard {
     buckets: FxHashMap<u64, u64>,
-    /// The bucket of all for which there is no room.
+    /// The bucket that all keys without room share.
     shared: Option<u64>,
     next_sweep: u64,
 }

@@ -31,11 +31,11 @@ pub struct RateLimitLayer(Arc<Limiter>);
 struct Limiter {
     limit: RateLimit,
     buckets: Buckets,
-    /// Keyed at random, so that nobody can choose values that share a bucket.
+    /// Its key is random, so that nobody can choose values that share a bucket.
     hasher: RandomState,
 }
 
-/// There were too many requests.
+/// The request is above its [`RateLimit`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
 #[error("too many requests in this time")]
 pub struct RateLimited {
@@ -155,7 +155,7 @@ mod tests {
     }
 
     #[test]
-    fn each_value_of_a_header_has_a_bucket_and_so_has_its_absence() {
+    fn each_value_of_a_header_has_a_bucket_and_so_do_requests_without_it() {
         let layer = layer(RateLimitKey::Header(HeaderName::from_static("x-key")));
         for (values, passes) in [
             (&["a"][..], true),
@@ -176,7 +176,7 @@ mod tests {
     }
 
     #[test]
-    fn all_requests_share_a_bucket_with_all_clones() {
+    fn clones_share_the_bucket_of_all_requests() {
         let layer = layer(RateLimitKey::All);
         let other = layer.clone();
         assert!(layer.take(&Request::new(())).is_ok());

@@ -16,18 +16,18 @@ pub struct RateLimit {
 /// Which requests are counted together.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum RateLimitKey {
-    /// Those of a client: its [`ClientAddr`](crate::forwarded::ClientAddr), or
-    /// [/64 network](crate::forwarded::ClientNetwork) for IPv6.
+    /// Requests of a client, by its [`ClientAddr`](crate::forwarded::ClientAddr). IPv6 clients are counted by /64 network, the
+    /// smallest that a customer gets.
     Client,
-    /// Those with the same value of this header. Those without it are counted together.
+    /// Requests with the same value of this header. Requests without it are counted together, too.
     ///
     /// Clients that can choose the value can also choose a new one for each request.
     Header(HeaderName),
-    /// All.
+    /// All requests.
     All,
 }
 
-/// A limit that cannot be kept.
+/// A rate limit that makes no sense, or that cannot be measured.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
 #[non_exhaustive]
 pub enum InvalidRateLimit {
@@ -60,7 +60,7 @@ impl RateLimit {
         Ok(Self { quota: quota.allow_burst(requests), key: RateLimitKey::Client })
     }
 
-    /// Sets how many requests can come at once, after a time without any. Default: as many as in the whole time.
+    /// Sets how many requests can come at once after a pause. Default: as many as pass in the whole time.
     ///
     /// # Errors
     ///
@@ -74,7 +74,7 @@ impl RateLimit {
         Ok(Self { quota: self.quota.allow_burst(burst), ..self })
     }
 
-    /// Sets which requests are counted together. Default: those of a client.
+    /// Sets which requests are counted together. Default: requests of a client.
     #[must_use]
     pub fn key(self, key: RateLimitKey) -> Self {
         Self { key, ..self }

@@ -75,7 +75,7 @@ mod tests {
         assert_eq!(read(&[&encoded(b"alice:")]), some("alice", b""));
         assert_eq!(read(&[&encoded("ä:ö".as_bytes())]), some("ä", "ö".as_bytes()));
         assert_eq!(read(&[&encoded(b"a:\xff")]), some("a", b"\xff"));
-        // Any case, more spaces, no padding.
+        // Case, further spaces and missing padding do not matter.
         assert_eq!(read(&["bASIC   YTpiYg"]), some("a", b"bb"));
         for malformed in [
             &[][..],

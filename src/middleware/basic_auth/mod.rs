@@ -1,4 +1,4 @@
-//! `basic_auth`: a name and a password for a route (RFC 7617).
+//! `basic_auth`: asks for a name and a password (RFC 7617).
 
 mod credentials;
 mod queue;
@@ -31,7 +31,7 @@ use crate::settings::BasicAuth;
 
 /// The user, for the backend.
 const REMOTE_USER: HeaderName = HeaderName::from_static("remote-user");
-/// Other programs write the user here. Neither header ever comes from the client.
+/// Other proxies send the user in this one.
 const FORWARDED_USER: HeaderName = HeaderName::from_static("x-forwarded-user");
 
 /// Creates the layer. With `for_nodes`, the next node gets the password, because its route may ask for it, too.

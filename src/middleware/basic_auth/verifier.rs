@@ -1,4 +1,4 @@
-//! Verifies passwords away from the workers, and remembers the verdicts.
+//! Verifies passwords on threads of its own, and remembers the verdicts.
 //!
 //! A verification takes about 20 ms of a core. So there is one [`Verifier`] for the whole process, with a few threads of
 //! low priority and a short queue: a flood of wrong passwords costs other requests little, and the client that sends it
@@ -26,7 +26,7 @@ use crate::password::PasswordHash;
 
 /// The verifier of the process: memory and cores belong to the process, and verdicts stay valid over a reload.
 pub(super) static VERIFIER: LazyLock<Verifier> = LazyLock::new(|| {
-    // The other half is left to the workers even if all cores are busy.
+    // Half of the cores stay free for the workers.
     let threads = thread::available_parallelism().map_or(1, |cores| (cores.get() / 2).clamp(1, 4));
     Verifier::new(threads)
 });
@@ -37,7 +37,7 @@ const NICENESS: i32 = 10;
 
 /// Verifies passwords on its own threads.
 pub(super) struct Verifier {
-    /// With a random key, so that nobody can find an entry of the cache, or a collision, from outside.
+    /// Its key is random, so that no client can compute the key of an entry, or find a collision.
     mac: Hmac<Sha256>,
     threads: usize,
     shared: Arc<Shared>,
@@ -94,8 +94,8 @@ impl Verifier {
         Outcome::Pending(verdict)
     }
 
-    /// The hash for an unknown user, so that this user takes as long as a known one. It is always the same, because hashes
-    /// can differ in cost.
+    /// The hash to verify the password of an unknown user against, so that this takes as long as for a known one. It is always
+    /// the same for a name, because hashes can differ in cost.
     fn decoy<'a>(&self, users: &'a BTreeMap<String, PasswordHash>, user: &str) -> Option<&'a PasswordHash> {
         let mut mac = self.mac.clone();
         mac.update(user.as_bytes());
@@ -114,7 +114,7 @@ impl Verifier {
         mac.finalize().into_bytes().into()
     }
 
-    /// Starts the threads if they do not run yet. Returns whether there is one at least.
+    /// Starts the threads that are not running yet. Returns whether any is running.
     fn start(&self, state: &mut State) -> bool {
         while state.threads < self.threads {
             let shared = Arc::clone(&self.shared);
@@ -122,12 +122,12 @@ impl Verifier {
             match thread::Builder::new().name(name).spawn(move || shared.work()) {
                 Ok(_) => state.threads += 1,
                 Err(error) => {
-                    tracing::warn!(%error, "no thread to verify passwords");
+                    tracing::warn!(%error, "cannot start a thread to verify passwords");
                     break;
                 }
             }
         }
-        // Without any, a test drives the queue itself.
+        // A test can have none, and work through the queue itself.
         state.threads > 0 || self.threads == 0
     }
 }
@@ -152,7 +152,7 @@ impl Shared {
     }
 
     fn run(&self, job: &Job) {
-        // A panic would leave one thread less, and requests that wait for ever.
+        // A panic would end the thread, and leave requests waiting forever.
         let passed = panic::catch_unwind(AssertUnwindSafe(|| job.hash.verify(&job.password))).unwrap_or(false);
         let passed = passed && job.is_user;
         let waiting = self.lock().queue.finish(job, passed);
@@ -261,7 +261,7 @@ mod tests {
     }
 
     #[test]
-    fn its_threads_verify() {
+    fn threads_verify_passwords() {
         let (verifier, users) = (Verifier::new(2), users("a"));
         let all = [("alice", "a", true), ("alice", "b", false), ("bob", "a", false)];
         for (user, password, expected) in all {

@@ -10,7 +10,7 @@ use crate::{
     settings::route::Scope,
 };
 
-/// Who gets in, with which password.
+/// The users that get in.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct BasicAuth {
     /// The name of what is protected, which browsers may show.

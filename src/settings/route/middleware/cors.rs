@@ -13,7 +13,7 @@ use crate::{
     },
 };
 
-/// Which pages of other origins may use the responses of a route (CORS, in the Fetch standard).
+/// Which pages of other origins may read the responses of a route (CORS, in the Fetch standard).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Cors {
     /// The origins of these pages, as browsers send them.
@@ -94,7 +94,7 @@ fn is_star(node: &Node<'_>) -> bool {
     node.value.as_str() == Some("*")
 }
 
-/// Whether no key is `"*"`, which does not go with credentials. Reports each that is.
+/// Whether no key is `"*"`, which cannot be combined with credentials. Reports each key that is.
 fn without_stars(cors: &Scope<'_>, problems: &mut Problems) -> bool {
     let mut has_none = true;
     for (key, instead) in [
@@ -107,7 +107,7 @@ fn without_stars(cors: &Scope<'_>, problems: &mut Problems) -> bool {
         has_none = false;
         let credentials = cors.field("credentials").map(|node| format!(" ({})", node.origin())).unwrap_or_default();
         problems.push(node.problem(format!(
-            "with credentials = true{credentials}, browsers do not take \"*\" as all (Fetch standard): {instead}"
+            "with credentials = true{credentials}, browsers do not treat \"*\" as all (Fetch standard): {instead}"
         )));
     }
     has_none

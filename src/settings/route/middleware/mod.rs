@@ -46,7 +46,7 @@ pub struct Middleware {
     pub compress: bool,
     /// Pages for errors of pmesh, by status.
     pub error_pages: ErrorPages,
-    /// The file during whose existence it answers 503.
+    /// The file that makes the route answer 503 while it exists.
     pub maintenance: Option<PathBuf>,
     /// Which clients are allowed, if not all.
     pub clients: Option<ClientFilterLayer>,
@@ -54,7 +54,7 @@ pub struct Middleware {
     pub rate_limit: Option<RateLimit>,
     /// How many requests can be in flight, if that is limited.
     pub max_in_flight: Option<usize>,
-    /// Which pages of other origins may use the responses, if pmesh decides that.
+    /// Which pages of other origins may read the responses, if pmesh decides that.
     pub cors: Option<Cors>,
     /// Which users get in, if not everybody.
     pub basic_auth: Option<BasicAuth>,

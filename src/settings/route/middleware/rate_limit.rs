@@ -44,7 +44,7 @@ pub(super) fn read(scope: &Scope<'_>, problems: &mut Problems) -> Option<Option<
     problems.note(limit.burst(burst).map_err(|error| node.problem(error.to_string()))).map(Some)
 }
 
-/// The table for a text such as `100/s`, `10r/m` or `5 per minute`.
+/// The table that a text such as `100/s`, `10r/m` or `5 per minute` stands for.
 fn as_table(text: &str) -> Option<String> {
     let end = text.find(|c: char| !c.is_ascii_digit()).filter(|end| *end > 0)?;
     let (requests, rest) = text.split_at(end);
@@ -123,7 +123,7 @@ impl Parse for Key {
         };
         match name.trim().parse::<HeaderName>() {
             Ok(name) if matches!(name.as_str(), "x-forwarded-for" | "x-real-ip" | "forwarded") => {
-                Err(Some("write \"client\", and trusted_proxies for the proxies that may name it".into()))
+                Err(Some("write \"client\", and list the proxies in front in trusted_proxies".into()))
             }
             Ok(name) => Ok(Self(RateLimitKey::Header(name))),
             Err(_) => Err(Some(format!("{:?} is not the name of a header", name.trim()))),
