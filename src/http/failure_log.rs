@@ -112,7 +112,7 @@ fn log(status: StatusCode, error: &(dyn Error + Send + Sync + 'static), info: &R
     let failed = error.downcast_ref::<EndpointError>();
     let error = failed.map_or(error, |failed| &**failed.cause());
     let is_known = failed.is_some_and(EndpointError::is_endpoint_failure) || error.is::<AllUnreachable>();
-    // No warning for 501, because a client can request any protocol, nor for a limit, because then there are many of them,
+    // No warning for 501, because a client can request any protocol, nor for a limit, which often rejects many of them,
     // nor for an endpoint that is known to be failing, which has log lines of its own.
     if !status.is_server_error() || status == StatusCode::NOT_IMPLEMENTED || error.is::<TooManyInFlight>() {
         tracing::debug!(status = status.as_u16(), %error, "request rejected");

@@ -260,8 +260,8 @@ impl<'a> LimitsByName<'a> {
         Self { routes }
     }
 
-    /// The limits that `route` takes over. Routes can have the same name, such as those for one path on different listeners.
-    /// Then everything else about their place must be the same, too.
+    /// The limits that `route` takes over. Routes can share a name, such as routes for one path on different listeners. Then
+    /// hosts, paths and listeners must be the same, too.
     fn get(&self, route: &Route) -> Option<&'a Limits> {
         let (before, after) = self.routes.get(&*route.name)?;
         let found = match &before[..] {

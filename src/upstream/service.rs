@@ -38,7 +38,7 @@ impl<P: Inner> RouteService<P> {
     ///
     /// # Errors
     ///
-    /// None that validated settings allow.
+    /// Never for validated settings.
     pub fn redirect(redirection: &Redirection, route: &Route, shared: &Shared) -> Result<Self, NotARedirect> {
         let redirect = Redirect::new(redirection.to.clone()).status(redirection.status)?;
         let redirect = route.prefixes().cloned().fold(redirect, Redirect::prefix);
@@ -50,7 +50,7 @@ impl<P: Inner> RouteService<P> {
     ///
     /// # Errors
     ///
-    /// None that validated settings allow.
+    /// Never for validated settings.
     pub fn respond(
         respond: &Respond,
         route: &Route,

@@ -51,7 +51,7 @@ pub struct Got {
     pub status: u16,
     headers: HeaderMap,
     pub body: String,
-    /// The same, if it is not text.
+    /// The same body, which need not be text.
     pub bytes: Bytes,
 }
 

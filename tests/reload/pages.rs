@@ -1,4 +1,4 @@
-//! Error pages are read again on a reload, and maintenance continues over one.
+//! A reload reads error pages again, and maintenance continues over it.
 
 use std::fs;
 
@@ -25,7 +25,7 @@ fn a_changed_error_page_is_sent_after_the_reload() {
     let report = reload(&program, &routes);
     assert_eq!(report["routes"]["changed"], serde_json::json!(["a.test/"]), "{report}");
     assert_eq!(served(&program, "a.test"), "two");
-    // Without the page, the previous configuration stays.
+    // If the page is missing, the reload fails and changes nothing.
     fs::remove_file(&page).unwrap();
     let error = try_reload(&program).unwrap_err();
     assert!(error.contains("routes[0].error_pages.502: cannot use "), "{error}");

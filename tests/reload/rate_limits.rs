@@ -36,7 +36,7 @@ fn buckets_are_kept_if_name_and_limit_are_the_same() {
         // Another limit.
         "rate_limit = { requests = 3, per = \"1h\", burst = 2 }",
         "rate_limit = { requests = 3, per = \"1h\", burst = 2, key = \"route\" }",
-        // None, and then the first one.
+        // No limit, and then the first one again.
         "",
         &limit,
     ] {

@@ -116,7 +116,7 @@ pub(super) fn allowed_methods(error: &(dyn Error + 'static)) -> Option<HeaderVal
         .then(|| HeaderValue::from_static("GET, HEAD, POST, PUT, DELETE, OPTIONS, PATCH"))
 }
 
-/// Returns when to try again, in whole seconds (RFC 9110, 10.2.3); `None` if the error does not know.
+/// Returns when to try again, in whole seconds (RFC 9110, 10.2.3); `None` if the error does not say.
 pub(super) fn retry_after(error: &(dyn Error + 'static)) -> Option<HeaderValue> {
     let in_flight = || find::<TooManyInFlight>(error).map(|_| TooManyInFlight::RETRY_AFTER);
     #[cfg(feature = "rate-limit")]
@@ -126,7 +126,7 @@ pub(super) fn retry_after(error: &(dyn Error + 'static)) -> Option<HeaderValue> 
     wait.map(|wait| whole_seconds(wait).into())
 }
 
-/// Rounded up, and never 0, so that nobody comes back too early.
+/// Rounded up, and never 0, so that no client tries again too early.
 fn whole_seconds(wait: Duration) -> u64 {
     let whole = wait.as_secs().saturating_add(u64::from(wait.subsec_nanos() > 0));
     whole.max(1)
