@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+mod axum_middleware;
 mod axum_serve;
 mod connector_dns;
 mod connector_only;

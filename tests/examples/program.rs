@@ -7,6 +7,10 @@ use std::{
     process::{Child, ChildStdout, Command, Stdio},
 };
 
+use nix::{
+    sys::signal::{Signal, kill},
+    unistd::Pid,
+};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::TcpStream,
@@ -44,6 +48,12 @@ impl Program {
 
     pub(crate) async fn connect(&self) -> TcpStream {
         TcpStream::connect(self.address).await.unwrap()
+    }
+
+    /// Sends it a SIGINT, as `Ctrl+C` does.
+    pub(crate) fn interrupt(&self) {
+        let pid = Pid::from_raw(self.child.id().try_into().unwrap());
+        kill(pid, Signal::SIGINT).unwrap();
     }
 
     /// Sends `bytes` and returns everything that comes back until the connection is closed. Panics on a RST.
