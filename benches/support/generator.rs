@@ -18,10 +18,14 @@ pub struct Run {
 
 /// HTTP/1.1 over this many connections. `fields` are added to each request as headers.
 pub fn wrk(core: Option<&str>, url: &str, connections: u32, time: Duration, fields: &[&str]) -> Run {
+    let arguments: Vec<&str> = fields.iter().flat_map(|field| ["-H", field]).collect();
+    wrk_with(core, url, connections, time, &arguments)
+}
+
+/// The same with arguments for wrk.
+pub fn wrk_with(core: Option<&str>, url: &str, connections: u32, time: Duration, arguments: &[&str]) -> Run {
     let (connections, time) = (format!("-c{connections}"), format!("-d{}s", time.as_secs()));
-    let fields = fields.iter().flat_map(|field| ["-H", field]);
-    let command: Vec<&str> =
-        ["wrk", "-t1", &connections, &time, "--latency"].into_iter().chain(fields).chain([url]).collect();
+    let command = [&["wrk", "-t1", &connections, &time, "--latency"], arguments, &[url]].concat();
     let text = output(core, &command);
     let line = |start: &str| text.lines().map(str::trim).find_map(|line| line.strip_prefix(start));
     let requests = text.lines().find_map(|line| line.trim().split_once(" requests in ")).unwrap().0;
