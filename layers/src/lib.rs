@@ -30,6 +30,7 @@
 //! | [`framing`] | rejects requests that two servers could read differently | |
 //! | [`body`] | one type for request bodies and one for response bodies | |
 //! | [`body_limit`] | limits the length of request bodies | |
+//! | [`buffer_body`] | reads short request bodies first, so that requests can be sent again | |
 //! | [`hop_by_hop`] | removes headers that are meant for a single connection | |
 //! | [`forwarded`] | determines the client's address; sets `Forwarded`, `X-Forwarded-*` and `X-Real-IP`, and removes forged ones | |
 //! | [`cdn_loop`] | detects request loops with `CDN-Loop` | |
@@ -245,6 +246,7 @@ mod any;
 pub mod balance;
 pub mod body;
 pub mod body_limit;
+pub mod buffer_body;
 mod call;
 pub mod causes;
 pub mod cdn_loop;

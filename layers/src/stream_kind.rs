@@ -5,6 +5,8 @@ use http::{HeaderMap, header::CONTENT_TYPE};
 const EVENTS: &[u8] = b"text/event-stream";
 /// Also covers `application/grpc+proto` and `application/grpc-web`.
 const GRPC: &[u8] = b"application/grpc";
+/// The streams of Connect, which buf.build uses instead of gRPC.
+const CONNECT: &[u8] = b"application/connect+";
 
 /// Whether this is the head of an event stream or of a gRPC message.
 pub(crate) fn is_stream(headers: &HeaderMap) -> bool {
@@ -14,6 +16,11 @@ pub(crate) fn is_stream(headers: &HeaderMap) -> bool {
 /// Whether this is the head of a gRPC message.
 pub(crate) fn is_grpc(headers: &HeaderMap) -> bool {
     begins_with(headers, &[GRPC])
+}
+
+/// Whether the client of this request may wait for a part of the response before it sends more.
+pub(crate) fn is_two_way(headers: &HeaderMap) -> bool {
+    begins_with(headers, &[GRPC, CONNECT])
 }
 
 fn begins_with(headers: &HeaderMap, types: &[&[u8]]) -> bool {
@@ -29,18 +36,20 @@ mod tests {
 
     #[test]
     fn streams_are_recognised_by_their_content_type() {
-        for (content_type, stream, grpc) in [
-            ("text/event-stream", true, false),
-            ("Text/Event-Stream; charset=utf-8", true, false),
-            ("application/grpc", true, true),
-            ("application/grpc+proto", true, true),
-            ("application/grpc-web+proto", true, true),
-            ("text/event", false, false),
-            ("application/json", false, false),
-            ("", false, false),
+        for (content_type, stream, grpc, two_way) in [
+            ("text/event-stream", true, false, false),
+            ("Text/Event-Stream; charset=utf-8", true, false, false),
+            ("application/grpc", true, true, true),
+            ("application/grpc+proto", true, true, true),
+            ("application/grpc-web+proto", true, true, true),
+            ("application/connect+json", false, false, true),
+            ("text/event", false, false, false),
+            ("application/json", false, false, false),
+            ("", false, false, false),
         ] {
             let headers = HeaderMap::from_iter([(CONTENT_TYPE, HeaderValue::from_static(content_type))]);
-            assert_eq!((is_stream(&headers), is_grpc(&headers)), (stream, grpc), "{content_type}");
+            let found = (is_stream(&headers), is_grpc(&headers), is_two_way(&headers));
+            assert_eq!(found, (stream, grpc, two_way), "{content_type}");
         }
         assert!(!is_stream(&HeaderMap::new()));
     }

@@ -34,6 +34,10 @@ const IN_ROUTE: &[(&[&str], &str)] = &[
         "write max_in_flight = 100; max_connections_per_client above the first [table] limits the connections of a client",
     ),
     (
+        &["proxy_request_buffering", "client_body_buffer_size", "request_buffers", "buffering"],
+        "write buffer = \"64KiB\" for request bodies; responses are never buffered",
+    ),
+    (
         &["error_page", "errorfile", "errorfiles", "errors", "handle_errors"],
         "write error_pages = { 502 = \"down.html\" }",
     ),

@@ -238,7 +238,9 @@ macro_rules! route_keys {
                 "Files with the bodies of pmesh's own errors, by status"),
             Key::new("compress", Role::Setting, SWITCH,
                 "Whether to compress text, JSON and the like with zstd, br or gzip, for clients that accept it"),
-            Key::planned("buffer"),
+            Key::upstream("buffer", Shape::One(Kind::Size),
+                "Request bodies up to this size are read before the request is forwarded, so that it can be sent to another \
+                 endpoint if one fails"),
             Key::planned("mirror"),
 
             Key::new("allow_ambiguous_paths", Role::Setting, SWITCH,

@@ -1,6 +1,7 @@
 //! The middleware of routes: tower layers around the answer.
 
 mod basic_auth;
+mod buffer;
 mod compress;
 mod cors;
 mod layered;
@@ -9,6 +10,7 @@ mod list;
 mod turns;
 
 pub use self::{
+    buffer::{BufferLayer, layer as buffer_layer, memory as buffer_memory},
     layered::{Answer, Inner, Layered},
     limits::Limits,
 };
@@ -42,6 +44,8 @@ pub struct Shared {
     pub maintenance: Option<MaintenanceSwitch<ResponseBody>>,
     /// Its limits, with what they have counted.
     pub limits: Limits,
+    /// Reads the bodies of requests, if they are buffered.
+    pub buffer: Option<BufferLayer>,
 }
 
 /// Puts the middleware of a route around its answer. Redirects to https go to `https_port`, or to 443 by default.
@@ -65,6 +69,7 @@ fn layered<S: Inner>(answer: S, route: &Route, to_https: Option<HttpsRedirectLay
         basic_auth,
         error_pages,
         request_headers,
+        buffer: _,
         response_headers,
         maintenance: _,
         rate_limit: _,
@@ -92,7 +97,8 @@ fn layered<S: Inner>(answer: S, route: &Route, to_https: Option<HttpsRedirectLay
         // The layers above apply to errors, too: these become responses here.
         .layer(answer_errors());
     // From the inside out. In one chain without boxes, each optional layer would double the size of the type.
-    Layered::new(ServiceBuilder::new().option_layer(request_headers).service(answer))
+    let forwarded = ServiceBuilder::new().option_layer(request_headers).option_layer(shared.buffer.clone());
+    Layered::new(forwarded.service(answer))
         .within(basic_auth.as_ref().map(|auth| basic_auth::layer(auth, leads_to_nodes)))
         .within(shared.limits.are_some().then_some(limits))
         .within(cors.as_ref().map(cors::layer))

@@ -12,6 +12,7 @@ use ::http::Uri;
 use ipnet::Ipv4Net;
 use pmesh_layers::{
     balance::{EndpointStats, Health},
+    buffer_body::BufferMemory,
     connect::{Resolver, SourceConnector, SourceSubnet, TlsConnector, UnixConnector},
     node::NodeIdentity,
     pool::{Http2Pool, Pool, PoolStats},
@@ -29,6 +30,7 @@ use super::{
 use crate::{
     admission::{Admission, room_connector::RoomConnector},
     mesh::{Linker, Peers},
+    middleware,
     settings::{
         Route, Settings,
         endpoint::{Endpoint, Protocol},
@@ -120,6 +122,7 @@ pub struct Endpoints {
     identity: NodeIdentity,
     pub(super) peers: Arc<Peers>,
     limited: Arc<LimitCounters>,
+    buffer_memory: BufferMemory,
     records: HashMap<Destination, Arc<Record>>,
     connections: HashMap<(Destination, ConnectionSettings), Arc<Connections>>,
     /// One configuration per worker. Each holds TLS sessions to resume, which rustls stores by server name.
@@ -136,12 +139,18 @@ impl Endpoints {
         peers: Arc<Peers>,
     ) -> Self {
         let (limited, records, connections, tls) = Default::default();
-        Self { workers, admission, resolver, identity, peers, limited, records, connections, tls }
+        let buffer_memory = middleware::buffer_memory();
+        Self { workers, admission, resolver, identity, peers, limited, buffer_memory, records, connections, tls }
     }
 
     /// The counters of requests that a limit of their route rejected.
     pub fn limited(&self) -> &Arc<LimitCounters> {
         &self.limited
+    }
+
+    /// The memory for buffered bodies.
+    pub(super) fn buffer_memory(&self) -> &BufferMemory {
+        &self.buffer_memory
     }
 
     pub(super) fn workers(&self) -> usize {

@@ -15,7 +15,7 @@ use super::{
     trust::Trust,
 };
 use crate::{
-    middleware::{Limits, Shared},
+    middleware::{self, Limits, Shared},
     settings::{Answer, Place, Route, Settings},
 };
 
@@ -83,7 +83,8 @@ impl Routes {
         let limited = Arc::clone(endpoints.limited());
         let built = settings.routes.iter().map(|route| {
             let limits = Limits::of(&route.middleware, before_by_name.get(route), &limited);
-            let shared = Shared { maintenance: maintenance.switch(route), limits };
+            let buffer = middleware::buffer_layer(route, common.body_min_rate, endpoints.buffer_memory());
+            let shared = Shared { maintenance: maintenance.switch(route), limits, buffer };
             Built::new(route, &common, &timeouts, &before, trust, shared, endpoints)
         });
         let built = built.collect::<Result<Vec<_>, _>>()?;

@@ -1,7 +1,8 @@
 //! Routes that answer without a backend (redirects, fixed responses, silence), and HSTS.
 
 use bytes::Bytes;
-use http::{HeaderMap, Request};
+use http::{HeaderMap, Request, request::Builder};
+use http_body::Body;
 use http_body_util::{BodyExt, Full};
 use hyper::client::conn::{http1, http2};
 use hyper_util::rt::{TokioExecutor, TokioIo};
@@ -11,6 +12,7 @@ use tokio::{
     net::TcpStream,
 };
 use tokio_rustls::TlsConnector;
+use tower::BoxError;
 
 use crate::support::{
     Backend, Client, End, Program, Start,
@@ -71,15 +73,27 @@ pub async fn fetch(
     headers: &[(&str, &str)],
 ) -> Result<Got, hyper::Error> {
     let (host, path) = url.split_at(url.find('/').unwrap());
-    let mut request = match way.is_http2() {
-        true => Request::builder().uri(format!("{}://{host}{path}", if way.is_tls() { "https" } else { "http" })),
-        false => Request::builder().uri(path).header("host", host),
-    };
+    let mut request = to(way, host, path);
     for (name, value) in headers {
         request = request.header(*name, *value);
     }
     let body = if method == "POST" { "body" } else { "" };
-    let request = request.method(method).body(Full::from(body)).unwrap();
+    deliver(program, way, host, request.method(method).body(Full::from(body)).unwrap()).await
+}
+
+/// A request for a path of a host.
+pub fn to(way: Way, host: &str, path: &str) -> Builder {
+    match way.is_http2() {
+        true => Request::builder().uri(format!("{}://{host}{path}", if way.is_tls() { "https" } else { "http" })),
+        false => Request::builder().uri(path).header("host", host),
+    }
+}
+
+/// Sends a request on a new connection. Fails if there is no response.
+pub async fn deliver<B>(program: &Program, way: Way, host: &str, request: Request<B>) -> Result<Got, hyper::Error>
+where
+    B: Body<Data = Bytes, Error: Into<BoxError>> + Send + Unpin + 'static,
+{
     if !way.is_tls() {
         return send_over(way, TcpStream::connect(program.http()).await.unwrap(), request).await;
     }
@@ -89,11 +103,14 @@ pub async fn fetch(
     send_over(way, TlsConnector::from(config).connect(name, stream).await.unwrap(), request).await
 }
 
-async fn send_over(
+async fn send_over<B>(
     way: Way,
     io: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
-    request: Request<Full<Bytes>>,
-) -> Result<Got, hyper::Error> {
+    request: Request<B>,
+) -> Result<Got, hyper::Error>
+where
+    B: Body<Data = Bytes, Error: Into<BoxError>> + Send + Unpin + 'static,
+{
     let io = TokioIo::new(io);
     let response = if way.is_http2() {
         let (mut sender, connection) = http2::handshake(TokioExecutor::new(), io).await?;

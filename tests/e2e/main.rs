@@ -38,6 +38,7 @@ mod memory;
 mod messages;
 mod middleware;
 mod middleware_basic_auth;
+mod middleware_buffer;
 mod middleware_cors;
 mod middleware_limits;
 mod middleware_pages;

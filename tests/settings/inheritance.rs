@@ -177,10 +177,6 @@ fn errors_say_what_to_write() {
              routes[0]: a child needs a path, methods or match of its own",
         ),
         (
-            "[[routes]]\nhost = \"a\"\nupstream = \"a:1\"\nbuffer = true",
-            "4: routes[0].buffer: `buffer` is planned, but not available in this version",
-        ),
-        (
             "[defaults]\nmax_body = \"x\"\n[[routes]]\nhost = \"a\"\nupstream = \"a:1\"\n[[routes.routes]]\nprefix = \"/b\"",
             "2: defaults.max_body: expected a size such as 512KiB or 10MiB, or off, found \"x\"",
         ),

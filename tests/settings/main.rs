@@ -10,6 +10,7 @@ mod inheritance;
 mod listeners;
 mod middleware;
 mod middleware_basic_auth;
+mod middleware_buffer;
 mod middleware_cors;
 mod middleware_limits;
 mod middleware_pages;

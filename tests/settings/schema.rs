@@ -189,6 +189,8 @@ fn schema_and_program_accept_the_same_files() {
         (false, route("rate_limit = { requests = 1, per = \"0s\" }")),
         (false, route("rate_limit = { requests = 1, per = \"1s\", rate = 1 }")),
         (false, route("max_in_flight = 0")),
+        (true, route("buffer = \"64KiB\"")),
+        (true, route("buffer = false")),
         (true, route("request_headers = { x-a = \"b\", x-c = false, x-d = { add = \"e\" } }")),
         (false, route("request_headers = { x-a = 1 }")),
         (false, route("response_headers = { x-a = { put = \"b\" } }")),

@@ -8,7 +8,8 @@ use crate::body::RequestBody;
 /// Initial capacity for headers. Most requests fit, with a single allocation.
 const USUAL: usize = 1024;
 
-/// A copy of a request for a retry: its head without the extensions, and its body if that is lent to the attempt.
+/// A copy of a request for a retry: its head without the extensions, and its body if that is in memory or lent to the
+/// attempt.
 ///
 /// Every request is copied, but hardly any is retried. So the headers are stored in a single buffer: cloning the map
 /// would change a reference count for each name and value.
@@ -20,17 +21,28 @@ pub(super) struct RequestCopy {
     /// For each header: the length of its name, then twice the length of its value (plus one if the value is sensitive),
     /// then name and value.
     fields: Vec<u8>,
-    /// `None` without a body.
-    lender: Option<Lender>,
+    body: BodyCopy,
+}
+
+#[derive(Debug)]
+enum BodyCopy {
+    Empty,
+    /// In memory as a whole.
+    Whole(RequestBody),
+    Lent(Lender),
 }
 
 impl RequestCopy {
-    /// Copies a request. Returns `None` if it has a body, unless `lends` is set.
+    /// Copies a request. Returns `None` if it has a body that is not in memory, unless `lends` is set.
     pub(super) fn new(parts: &Parts, body: &mut RequestBody, lends: bool) -> Option<Self> {
-        let lender = match body.is_end_stream() {
-            true => None,
-            false if lends => Some(Lender::lend(body)),
-            false => return None,
+        let body = if body.is_end_stream() {
+            BodyCopy::Empty
+        } else if let Some(whole) = body.again() {
+            BodyCopy::Whole(whole)
+        } else if lends {
+            BodyCopy::Lent(Lender::lend(body))
+        } else {
+            return None;
         };
         let mut fields = Vec::with_capacity(USUAL);
         for (name, value) in &parts.headers {
@@ -43,22 +55,24 @@ impl RequestCopy {
             fields.extend_from_slice(value.as_bytes());
         }
         let (method, uri, version) = (parts.method.clone(), parts.uri.clone(), parts.version);
-        Some(Self { method, uri, version, fields, lender })
+        Some(Self { method, uri, version, fields, body })
     }
 
     pub(super) fn method(&self) -> &Method {
         &self.method
     }
 
-    pub(super) fn has_body(&self) -> bool {
-        self.lender.is_some()
+    /// Whether the client has sent all of it.
+    pub(super) fn is_complete(&self) -> bool {
+        !matches!(self.body, BodyCopy::Lent(_))
     }
 
     /// Returns the request, or `None` if the attempt has not returned the body.
     pub(super) fn request(&self) -> Option<Request<RequestBody>> {
-        let body = match &self.lender {
-            Some(lender) => lender.again()?,
-            None => RequestBody::empty(),
+        let body = match &self.body {
+            BodyCopy::Empty => RequestBody::empty(),
+            BodyCopy::Whole(body) => body.again()?,
+            BodyCopy::Lent(lender) => lender.again()?,
         };
         let mut request = Request::new(body);
         *request.headers_mut() = self.headers()?;

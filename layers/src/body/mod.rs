@@ -27,8 +27,10 @@ mod other;
 mod request;
 mod response;
 mod watch;
+mod whole;
 
 pub use error::{BodyTooLong, RequestBodyError, ResponseBodyError};
 pub use request::RequestBody;
 pub use response::ResponseBody;
 pub(crate) use watch::{WatchRequest, WatchResponse};
+pub(crate) use whole::Whole;

@@ -10,7 +10,7 @@ use http_body::{Body, Frame, SizeHint};
 use hyper::body::Incoming;
 use tower::BoxError;
 
-use super::{RequestBodyError, WatchRequest, other::Other};
+use super::{RequestBodyError, WatchRequest, Whole, other::Other};
 use crate::{
     any::as_is,
     conn::{Control, Received, Upload},
@@ -43,6 +43,7 @@ struct Present {
 enum Kind {
     Http1(Incoming),
     Http2(Incoming),
+    Whole(Whole),
     Other(Other<RequestBodyError>),
 }
 
@@ -50,6 +51,24 @@ impl RequestBody {
     /// Creates an empty body.
     pub fn empty() -> Self {
         Self(None)
+    }
+
+    /// Creates a body that is in memory as a whole, and can be sent [again](Self::again).
+    pub(crate) fn whole(whole: Whole) -> Self {
+        if whole.is_read() { Self::empty() } else { Self::from_kind(Kind::Whole(whole), None) }
+    }
+
+    /// Returns the same body once more, if it is in memory as a whole and none of it has been read.
+    pub(crate) fn again(&self) -> Option<Self> {
+        let Some(body) = &self.0 else { return Some(Self::empty()) };
+        match &body.kind {
+            Kind::Whole(whole) if whole.is_unread() && body.trailers.passes_all() => {
+                let mut again = Self::from_kind(Kind::Whole(whole.clone()), None);
+                again.limit(body.left);
+                Some(again)
+            }
+            _ => None,
+        }
     }
 
     /// Boxes any body, for use with other servers or for your own requests. A `RequestBody` is returned unchanged.
@@ -142,6 +161,7 @@ impl Body for RequestBody {
         match self.0.as_ref().map(|body| &body.kind) {
             None => true,
             Some(Kind::Http1(body) | Kind::Http2(body)) => body.is_end_stream(),
+            Some(Kind::Whole(whole)) => whole.is_read(),
             Some(Kind::Other(body)) => body.is_end_stream(),
         }
     }
@@ -150,6 +170,7 @@ impl Body for RequestBody {
         match self.0.as_ref().map(|body| &body.kind) {
             None => SizeHint::with_exact(0),
             Some(Kind::Http1(body) | Kind::Http2(body)) => body.size_hint(),
+            Some(Kind::Whole(whole)) => whole.size_hint(),
             Some(Kind::Other(body)) => body.size_hint(),
         }
     }
@@ -187,6 +208,7 @@ impl Kind {
                 None if !body.is_end_stream() => Some(Err(RequestBodyError::cut())),
                 frame => frame.map(|frame| frame.map_err(RequestBodyError::hyper)),
             },
+            Self::Whole(whole) => whole.next_frame().map(Ok),
             Self::Other(body) => ready!(body.poll_frame(cx)),
         })
     }

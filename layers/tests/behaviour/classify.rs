@@ -9,6 +9,7 @@ use pmesh_layers::{
     balance::{Balance, Classify, Endpoint, EndpointError, Failure, Rotation},
     body::RequestBody,
     body_limit::BodyLimitLayer,
+    buffer_body::BufferBodyLayer,
     respond::status,
     response_timeout::ResponseTimeoutLayer,
 };
@@ -88,6 +89,26 @@ async fn without_a_classifier_only_idempotent_requests_without_a_body_are_retrie
         let balance = Balance::new([refuses(), responds("up", 200)]);
         let expected = if again { Ok((200, body.to_owned())) } else { Err("refuses".to_owned()) };
         assert_eq!(send(&balance, method, body).await, expected, "{method} {body}");
+    }
+}
+
+#[tokio::test]
+async fn with_a_buffer_idempotent_requests_with_a_body_are_retried() {
+    for (method, body, again) in
+        [("PUT", "body", true), ("DELETE", "body", true), ("POST", "body", false), ("PUT", "longer", false)]
+    {
+        let balance = Balance::new([breaks_off(), responds("up", 200)]);
+        let request = Request::builder().method(method).body(body.to_owned()).unwrap();
+        match BufferBodyLayer::new(4).layer(balance).oneshot(request).await {
+            Ok(response) => {
+                let got = response.into_body().collect().await.unwrap().to_bytes();
+                assert!(again && got == body, "{method} {body}");
+            }
+            Err(error) => {
+                assert!(!again, "{method} {body}");
+                assert_eq!(error.downcast_ref::<EndpointError>().unwrap().endpoint(), "breaks off");
+            }
+        }
     }
 }
 

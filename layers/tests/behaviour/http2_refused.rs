@@ -3,9 +3,9 @@
 use bytes::Bytes;
 use http::{Request, Response};
 use http_body_util::{BodyExt, Empty, Full, combinators::BoxBody};
-use pmesh_layers::{balance::Balance, pool::Http2Pool};
+use pmesh_layers::{balance::Balance, buffer_body::BufferBodyLayer, pool::Http2Pool};
 use tokio::io::AsyncWriteExt;
-use tower::{BoxError, ServiceExt};
+use tower::{BoxError, Layer, ServiceExt};
 
 use super::support::{
     backend::{Backend, Connector, Exchange, backend, settle},
@@ -93,6 +93,29 @@ async fn unprocessed_requests_without_a_body_are_retried_whatever_their_method()
             ok(&mut accept(&mut second).await).await;
         }
         assert_eq!(answer.await.unwrap().is_ok(), retried, "{refusal:?} {method} {body}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_buffered_body_is_sent_again_under_the_same_conditions() {
+    for (refusal, method, retried) in [
+        (Refusal::Reset(REFUSED_STREAM), "POST", true),
+        (Refusal::Goaway { last_stream: 0, reason: NO_ERROR }, "POST", true),
+        (Refusal::Reset(INTERNAL_ERROR), "POST", false),
+        (Refusal::Reset(INTERNAL_ERROR), "PUT", true),
+    ] {
+        for (length, is_buffered) in [("4", true), ("3", false)] {
+            let ((one, mut first), (two, mut second)) = (endpoint(), endpoint());
+            let upstream = BufferBodyLayer::new(length.parse().unwrap()).layer(Balance::new([one, two]));
+            let answer = tokio::spawn(upstream.oneshot(request(method, "body")));
+            refuse(&mut accept(&mut first).await, refusal).await;
+            settle().await;
+            assert_eq!(second.has_waiting(), retried && is_buffered, "{refusal:?} {method} {length}");
+            if retried && is_buffered {
+                ok(&mut accept(&mut second).await).await;
+            }
+            assert_eq!(answer.await.unwrap().is_ok(), retried && is_buffered, "{refusal:?} {method} {length}");
+        }
     }
 }
 

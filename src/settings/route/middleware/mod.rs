@@ -1,6 +1,7 @@
 //! The middleware of a route.
 
 mod basic_auth;
+mod buffer;
 mod clients;
 mod cors;
 mod headers;
@@ -23,7 +24,7 @@ use super::Scope;
 use crate::config::Problems;
 
 /// The keys of middleware, in the order in which requests pass it.
-const KEYS: [&str; 11] = [
+const KEYS: [&str; 12] = [
     "response_headers",
     "error_pages",
     "compress",
@@ -35,6 +36,7 @@ const KEYS: [&str; 11] = [
     "max_in_flight",
     "basic_auth",
     "request_headers",
+    "buffer",
 ];
 
 /// The middleware of a route. [`middleware`](crate::middleware) has the order.
@@ -60,6 +62,8 @@ pub struct Middleware {
     pub basic_auth: Option<BasicAuth>,
     /// Changes to the headers of requests.
     pub request_headers: HeaderEdits,
+    /// How long request bodies can be that are read before the request is forwarded, if any are.
+    pub buffer: Option<usize>,
     /// Changes to the headers of responses.
     pub response_headers: HeaderEdits,
 }
@@ -75,6 +79,7 @@ impl Middleware {
         let maintenance = pages::maintenance(scope, problems);
         let cors = Cors::read(scope, problems);
         let basic_auth = basic_auth::read(scope, problems);
+        let buffer = buffer::read(scope, problems);
         let request_headers = headers::read(scope, Message::Request, problems);
         let response_headers = headers::read(scope, Message::Response, problems);
         Some(Self {
@@ -88,6 +93,7 @@ impl Middleware {
             maintenance: maintenance?,
             basic_auth: basic_auth?,
             request_headers: request_headers?,
+            buffer: buffer?,
             response_headers: response_headers?,
         })
     }
