@@ -46,6 +46,19 @@ struct Networks {
     denied: Vec<IpNet>,
 }
 
+/// Why a client is allowed or denied.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ClientVerdict {
+    /// It is in this allowed network, and in no denied one.
+    AllowedIn(IpNet),
+    /// All clients are allowed that are in no denied network.
+    Allowed,
+    /// It is in this denied network.
+    DeniedIn(IpNet),
+    /// It is in none of the allowed networks.
+    NotAllowed,
+}
+
 /// The client of a request is not allowed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
 #[error("the client is not allowed")]
@@ -73,9 +86,28 @@ impl ClientFilterLayer {
 
     /// Whether a client with this address is allowed.
     pub fn allows(&self, client: IpAddr) -> bool {
+        matches!(self.verdict(client), ClientVerdict::AllowedIn(_) | ClientVerdict::Allowed)
+    }
+
+    /// Why a client with this address is allowed or denied.
+    ///
+    /// ```
+    /// use pmesh_layers::client_filter::{ClientFilterLayer, ClientVerdict};
+    ///
+    /// let private = "10.0.0.0/8".parse()?;
+    /// let filter = ClientFilterLayer::new().allow([private]);
+    /// assert_eq!(filter.verdict([10, 0, 0, 7].into()), ClientVerdict::AllowedIn(private));
+    /// assert_eq!(filter.verdict([192, 0, 2, 1].into()), ClientVerdict::NotAllowed);
+    /// # Ok::<_, Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn verdict(&self, client: IpAddr) -> ClientVerdict {
         let Networks { allowed, denied } = &*self.0;
-        let is_in = |networks: &[IpNet]| networks.iter().any(|network| network.contains(&client));
-        !is_in(denied) && allowed.as_deref().is_none_or(is_in)
+        let found = |networks: &[IpNet]| networks.iter().find(|network| network.contains(&client)).copied();
+        match (found(denied), allowed) {
+            (Some(network), _) => ClientVerdict::DeniedIn(network),
+            (None, None) => ClientVerdict::Allowed,
+            (None, Some(allowed)) => found(allowed).map_or(ClientVerdict::NotAllowed, ClientVerdict::AllowedIn),
+        }
     }
 }
 

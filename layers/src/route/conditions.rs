@@ -135,21 +135,56 @@ impl Conditions {
         !(self.headers.is_empty() && self.query.is_empty() && self.clients.is_empty() && self.upgrade.is_none())
     }
 
+    /// The first condition that a request does not meet; `None` if it meets all.
+    ///
+    /// ```
+    /// use http::{Method, Request};
+    /// use pmesh_layers::route::Conditions;
+    ///
+    /// let events = Conditions::new().methods([Method::GET]).header("accept".parse()?, "text/event-stream");
+    /// let unmet = |request: &Request<()>| events.unmet(request).map(|unmet| unmet.to_string());
+    /// assert_eq!(unmet(&Request::post("/").body(())?).as_deref(), Some("GET, HEAD"));
+    /// assert_eq!(unmet(&Request::get("/").body(())?).as_deref(), Some("header accept: text/event-stream"));
+    /// assert_eq!(unmet(&Request::get("/").header("accept", "text/event-stream").body(())?), None);
+    /// # Ok::<_, Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn unmet<B>(&self, request: &Request<B>) -> Option<Unmet<'_>> {
+        self.first_unmet(&Parts::from_request(request))
+    }
+
     pub(super) fn hold(&self, parts: &Parts<'_>) -> bool {
-        (self.methods.is_empty() || self.methods.contains(parts.method)) && self.others_hold(parts)
+        self.first_unmet(parts).is_none()
     }
 
     /// Whether the conditions other than methods hold.
     pub(super) fn others_hold(&self, parts: &Parts<'_>) -> bool {
+        self.first_other_unmet(parts).is_none()
+    }
+
+    pub(super) fn first_unmet(&self, parts: &Parts<'_>) -> Option<Unmet<'_>> {
+        if !self.methods.is_empty() && !self.methods.contains(parts.method) {
+            return Some(Unmet::Method(&self.methods));
+        }
+        self.first_other_unmet(parts)
+    }
+
+    fn first_other_unmet(&self, parts: &Parts<'_>) -> Option<Unmet<'_>> {
         let has_header = |(name, pattern): &(HeaderName, ValuePattern)| {
             let values = parts.headers.into_iter().flat_map(|headers| headers.get_all(name));
             values.map(HeaderValue::as_bytes).any(|value| has_value(value, pattern))
         };
         let has_query = |(name, pattern): &(Box<str>, ValuePattern)| has_parameter(parts.query(), name, pattern);
-        self.headers.iter().all(has_header)
-            && self.query.iter().all(has_query)
-            && (self.clients.is_empty() || self.is_from_client(parts))
-            && self.upgrade.as_ref().is_none_or(|protocol| parts.request_upgrade(protocol))
+        if let Some((name, pattern)) = self.headers.iter().find(|header| !has_header(header)) {
+            return Some(Unmet::Header(name, pattern));
+        }
+        if let Some((name, pattern)) = self.query.iter().find(|parameter| !has_query(parameter)) {
+            return Some(Unmet::Query(name, pattern));
+        }
+        if !self.clients.is_empty() && !self.is_from_client(parts) {
+            return Some(Unmet::Client(&self.clients));
+        }
+        let protocol = self.upgrade.as_deref().filter(|protocol| !parts.request_upgrade(protocol));
+        protocol.map(Unmet::Upgrade)
     }
 
     fn is_from_client(&self, parts: &Parts<'_>) -> bool {
@@ -171,15 +206,49 @@ fn contain(wide: &[IpNet], narrow: &[IpNet]) -> bool {
 /// For example `POST, header accept: text/html, upgrade websocket`; empty without conditions.
 impl fmt::Display for Conditions {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let mut parts = Vec::new();
-        if !self.methods.is_empty() {
-            parts.push(self.methods.to_string());
+        let methods = (!self.methods.is_empty()).then_some(Unmet::Method(&self.methods));
+        let clients = (!self.clients.is_empty()).then_some(Unmet::Client(&self.clients));
+        let conditions = (methods.into_iter())
+            .chain(self.headers.iter().map(|(name, pattern)| Unmet::Header(name, pattern)))
+            .chain(self.query.iter().map(|(name, pattern)| Unmet::Query(name, pattern)))
+            .chain(clients)
+            .chain(self.upgrade.as_deref().map(Unmet::Upgrade));
+        for (index, condition) in conditions.enumerate() {
+            let comma = if index == 0 { "" } else { ", " };
+            write!(f, "{comma}{condition}")?;
         }
-        parts.extend(self.headers.iter().map(|(name, pattern)| format!("header {name}: {pattern}")));
-        parts.extend(self.query.iter().map(|(name, pattern)| format!("query {name}={pattern}")));
-        parts.extend(self.clients.iter().map(|network| format!("client {network}")));
-        parts.extend(self.upgrade.iter().map(|protocol| format!("upgrade {protocol}")));
-        f.write_str(&parts.join(", "))
+        Ok(())
+    }
+}
+
+/// A condition that a request does not meet. Displayed as in [`Conditions`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Unmet<'a> {
+    /// The method is none of these.
+    Method(&'a Methods),
+    /// No value of this header matches.
+    Header(&'a HeaderName, &'a ValuePattern),
+    /// No value of this query parameter matches.
+    Query(&'a str, &'a ValuePattern),
+    /// The client's address is in none of these networks, or unknown.
+    Client(&'a [IpNet]),
+    /// The client does not request an upgrade to this protocol.
+    Upgrade(&'a str),
+}
+
+impl fmt::Display for Unmet<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Method(methods) => methods.fmt(f),
+            Self::Header(name, pattern) => write!(f, "header {name}: {pattern}"),
+            Self::Query(name, pattern) => write!(f, "query {name}={pattern}"),
+            Self::Client(networks) => {
+                let networks: Vec<_> = networks.iter().map(|network| format!("client {network}")).collect();
+                f.write_str(&networks.join(", "))
+            }
+            Self::Upgrade(protocol) => write!(f, "upgrade {protocol}"),
+        }
     }
 }
 

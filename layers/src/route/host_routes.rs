@@ -95,22 +95,45 @@ impl<T> HostRoutes<T> {
 
     /// Returns the most specific place for a path.
     pub(super) fn find(&self, path: &str) -> Option<&Place<T>> {
+        self.visit(path, Some)
+    }
+
+    /// Returns all places that match a path, the most specific first.
+    pub(super) fn find_all(&self, path: &str) -> Vec<&Place<T>> {
+        let mut all = Vec::new();
+        self.visit(path, |place| {
+            all.push(place);
+            None
+        });
+        all
+    }
+
+    /// Calls `visit` with each place that matches a path, the most specific first, until it returns one.
+    #[inline]
+    fn visit<'a>(
+        &'a self,
+        path: &str,
+        mut visit: impl FnMut(&'a Place<T>) -> Option<&'a Place<T>>,
+    ) -> Option<&'a Place<T>> {
         let others = self.others.as_deref();
-        if let Some(place) = others.and_then(|others| others.exact.get(path)) {
+        if let Some(place) = others.and_then(|others| others.exact.get(path)).and_then(&mut visit) {
             return Some(place);
         }
-        let by_regex = |prefix: &str| others.and_then(|others| others.by_regex(prefix, path));
+        let mut visit_prefix = |prefix: &str, alone: Option<&'a Place<T>>| {
+            let by_regex = others.and_then(|others| others.by_regex(prefix, path, &mut visit));
+            by_regex.or_else(|| alone.and_then(&mut visit))
+        };
         let mut end = if path.len() <= self.longest { path.len() } else { end_of_segment(path, self.longest) };
         while end > 0 {
             let prefix = &path[..end];
             let prefix = prefix.strip_suffix('/').unwrap_or(prefix);
-            if let Some(place) = by_regex(prefix).or_else(|| self.by_prefix.get(prefix)) {
+            if let Some(place) = visit_prefix(prefix, self.by_prefix.get(prefix)) {
                 return Some(place);
             }
             // `*` has no slash. It stands for the whole server (RFC 9110, 9.3.7), so it gets the route of `/`.
             end = prefix.rfind('/').unwrap_or(0);
         }
-        by_regex("").or(self.root.as_ref())
+        visit_prefix("", self.root.as_ref())
     }
 
     /// Returns all places in the order in which they are tried.
@@ -133,9 +156,14 @@ impl<T> HostRoutes<T> {
 
 impl<T> Others<T> {
     #[cold]
-    fn by_regex(&self, prefix: &str, path: &str) -> Option<&Place<T>> {
-        let mut regexes = self.regexes.get(prefix)?.iter();
-        regexes.find(|(regex, _)| regex.is_match(path)).map(|(_, place)| place)
+    fn by_regex<'a>(
+        &'a self,
+        prefix: &str,
+        path: &str,
+        mut visit: impl FnMut(&'a Place<T>) -> Option<&'a Place<T>>,
+    ) -> Option<&'a Place<T>> {
+        let regexes = self.regexes.get(prefix)?.iter();
+        regexes.filter(|(regex, _)| regex.is_match(path)).find_map(|(_, place)| visit(place))
     }
 }
 

@@ -27,6 +27,7 @@
 //! ```
 
 mod conditions;
+mod considered;
 mod error;
 mod exact;
 mod host_routes;
@@ -44,7 +45,8 @@ mod strip;
 mod table;
 mod value_pattern;
 
-pub use conditions::Conditions;
+pub use conditions::{Conditions, Unmet};
+pub use considered::{Candidate, Considered, Verdict};
 pub use error::NoRoute;
 pub use exact::ExactPath;
 pub use invalid::InvalidPath;

@@ -1,6 +1,6 @@
 use std::mem;
 
-use super::{Conditions, Methods, NoRoute, parts::Parts};
+use super::{Conditions, Methods, NoRoute, Unmet, parts::Parts};
 
 /// All rules (at least one) for the same host pattern and path.
 #[derive(Debug, Clone)]
@@ -64,6 +64,17 @@ impl<T> Place<T> {
         match &self.rules {
             Rules::One(route) => Ok(route),
             Rules::Several(rules) => first(rules, &parts()),
+        }
+    }
+
+    /// Returns all routes in the order in which they are tried, each with the first of its conditions that does not hold.
+    pub(super) fn try_all<'r>(&self, parts: impl FnOnce() -> Parts<'r>) -> Vec<(&T, Option<Unmet<'_>>)> {
+        match &self.rules {
+            Rules::One(route) => vec![(&route.target, None)],
+            Rules::Several(rules) => {
+                let parts = parts();
+                rules.iter().map(|rule| (&rule.route.target, rule.conditions.first_unmet(&parts))).collect()
+            }
         }
     }
 

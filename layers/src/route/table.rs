@@ -3,7 +3,7 @@ use std::cmp::Reverse;
 use http::Request;
 
 use super::{
-    NoRoute, Rule,
+    Candidate, Considered, NoRoute, Rule, Verdict,
     host_routes::HostRoutes,
     parts::Parts,
     place::{Place, Route},
@@ -129,6 +129,51 @@ impl<T> RouteTable<T> {
         Some(&route.target)
     }
 
+    /// Explains [`find_for`](Self::find_for): returns its result, and all routes for the host and the path.
+    ///
+    /// ```
+    /// use http::Request;
+    /// use pmesh_layers::route::{PathPrefix, RouteTable, Verdict};
+    ///
+    /// let mut table = RouteTable::new();
+    /// table.insert("a.example".parse()?, PathPrefix::root(), "all")?;
+    /// table.insert("a.example".parse()?, "/api".parse::<PathPrefix>()?, "api")?;
+    /// table.insert("a.example".parse()?, "/apis".parse::<PathPrefix>()?, "apis")?;
+    ///
+    /// let considered = table.consider("a.example", &Request::get("/api/users").body(())?);
+    /// assert_eq!(considered.result, Ok(&"api"));
+    /// let candidates: Vec<_> = considered.candidates.iter().map(|one| (*one.target, one.verdict)).collect();
+    /// assert_eq!(candidates, [("api", Verdict::Chosen), ("all", Verdict::LessSpecific)]);
+    /// # Ok::<_, Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn consider<B>(&self, host: &str, request: &Request<B>) -> Considered<'_, T> {
+        let path = request.uri().path();
+        let result = self.find_for(host, request);
+        let all = self.exact.get(host).into_iter().chain(self.wildcards(host));
+        let mut places = all.flat_map(|routes| routes.find_all(path));
+        let first = places.next();
+        let other_reading = match (&result, first) {
+            (Err(NoRoute::Ambiguous), Some(place)) => self.other_reading(host, path, place),
+            _ => None,
+        };
+        let mut candidates = Vec::new();
+        let mut is_chosen = false;
+        for (target, unmet) in first.map(|place| place.try_all(|| Parts::from_request(request))).unwrap_or_default() {
+            let verdict = match unmet {
+                Some(unmet) => Verdict::Unmet(unmet),
+                None if is_chosen => Verdict::Later,
+                None => {
+                    is_chosen = true;
+                    Verdict::Chosen
+                }
+            };
+            candidates.push(Candidate { target, verdict });
+        }
+        let wider = places.flat_map(Place::in_order);
+        candidates.extend(wider.map(|(target, _)| Candidate { target, verdict: Verdict::LessSpecific }));
+        Considered { result, candidates, other_reading }
+    }
+
     /// Returns all routes in the order in which they are tried, host by host: exact names, then wildcards, the longest
     /// first.
     ///
@@ -195,9 +240,31 @@ impl<T> RouteTable<T> {
     /// do not matter, because they check other parts of the request.
     #[cold]
     fn is_unambiguous(&self, host: &str, path: &str, place: &Place<T>) -> bool {
-        let same = |path: &str| self.place(host, path).is_some_and(|other| std::ptr::eq(other, place));
-        let (prefix, rest) = path.split_at(place.prefix);
-        readings::all(path, same) && (prefix.is_empty() || readings::all(rest, |rest| same(&[prefix, rest].concat())))
+        Self::all_readings(path, place.prefix, |reading| self.is_place_of(host, reading, place))
+    }
+
+    /// Returns a reading of `path` that does not match `place`.
+    fn other_reading(&self, host: &str, path: &str, place: &Place<T>) -> Option<String> {
+        let mut other = None;
+        Self::all_readings(path, place.prefix, |reading| {
+            let is_same = self.is_place_of(host, reading, place);
+            if !is_same {
+                other = Some(reading.to_owned());
+            }
+            is_same
+        });
+        other
+    }
+
+    fn is_place_of(&self, host: &str, path: &str, place: &Place<T>) -> bool {
+        self.place(host, path).is_some_and(|other| std::ptr::eq(other, place))
+    }
+
+    /// Whether `accept` returns true for all readings of `path`, and of its rest after a prefix of this length.
+    fn all_readings(path: &str, prefix: usize, mut accept: impl FnMut(&str) -> bool) -> bool {
+        let (prefix, rest) = path.split_at(prefix);
+        readings::all(path, &mut accept)
+            && (prefix.is_empty() || readings::all(rest, |rest| accept(&[prefix, rest].concat())))
     }
 
     fn place(&self, host: &str, path: &str) -> Option<&Place<T>> {

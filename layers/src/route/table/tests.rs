@@ -28,6 +28,49 @@ fn table(routes: &[(&str, &'static str)]) -> RouteTable<&'static str> {
 }
 
 #[test]
+fn all_routes_for_a_path_are_considered_and_the_chosen_one_is_found() {
+    let mut table = table(&[
+        ("*.a.test/", "wildcard"),
+        ("b.a.test/", "root"),
+        ("b.a.test/x", "x"),
+        ("b.a.test/x ~ [0-9]$", "digit"),
+        ("b.a.test/x ~ ^/x/.", "any"),
+        ("b.a.test=/x/1", "exact"),
+    ]);
+    let post = Rule::new(prefix("/x")).when(Conditions::new().methods([Method::POST]));
+    let events = Rule::new(prefix("/x")).when(Conditions::new().header(HeaderName::from_static("accept"), "events"));
+    table.insert("b.a.test".parse().unwrap(), post, "post").unwrap();
+    table.insert("b.a.test".parse().unwrap(), events, "events").unwrap();
+    let only = Rule::new(prefix("/post")).when(Conditions::new().methods([Method::POST]));
+    table.insert("b.a.test".parse().unwrap(), only, "only").unwrap();
+    for (host, path, expected) in [
+        ("b.a.test", "/x/1", "exact! digit any events post x root wildcard"),
+        ("b.a.test", "/x/2", "digit! any events post x root wildcard"),
+        ("b.a.test", "/x/a", "any! events post x root wildcard"),
+        ("b.a.test", "/x", "(events header accept: events) (post POST) x! root wildcard"),
+        ("b.a.test", "/y", "root! wildcard"),
+        ("c.a.test", "/x", "wildcard!"),
+        ("b.a.test", "/post", "(only POST) root wildcard"),
+        ("b.a.test", "//x", "root! wildcard /x"),
+        ("a.test", "/x", ""),
+    ] {
+        let considered = table.consider(host, &Request::get(path).body(()).unwrap());
+        let shown = |candidate: &Candidate<'_, &str>| match candidate.verdict {
+            Verdict::Chosen => format!("{}!", candidate.target),
+            Verdict::Unmet(unmet) => format!("({} {unmet})", candidate.target),
+            Verdict::Later | Verdict::LessSpecific => candidate.target.to_string(),
+        };
+        let texts = considered.candidates.iter().map(shown).chain(considered.other_reading.clone());
+        assert_eq!(texts.collect::<Vec<_>>().join(" "), expected, "{host}{path}");
+        assert_eq!(considered.result, table.find(host, path), "{host}{path}");
+        let chosen = considered.candidates.iter().find(|candidate| candidate.verdict == Verdict::Chosen);
+        if let Ok(found) = considered.result {
+            assert_eq!(chosen.map(|candidate| candidate.target), Some(found), "{host}{path}");
+        }
+    }
+}
+
+#[test]
 fn the_most_specific_route_wins_in_any_order_of_insertion() {
     let mut routes = [
         ("*.example.com/", "wildcard"),
