@@ -23,6 +23,7 @@
 //! | [`admin`] | serves the admin API, on a socket in the home folder or on loopback |
 //! | [`commands`] | the commands that query a running node, and those for the secret |
 //! | [`demo`] | `pmesh demo` |
+//! | [`explain`] | `pmesh explain URL`: what happens to a request, and why |
 //! | [`telemetry`] | the log and the counters |
 //! | [`file_watch`] | rereads files after they have changed |
 //! | [`page`] | reads files that become the body of a response |
@@ -44,6 +45,7 @@ pub mod columns;
 pub mod commands;
 pub mod config;
 pub mod demo;
+pub mod explain;
 pub mod file_watch;
 pub mod http;
 pub mod mesh;

@@ -68,6 +68,12 @@ fn execute(Arguments { command, flags }: Arguments) -> Result<(), BoxError> {
             }
             show(&checked?)
         }
+        Command::ExplainUrl { question, live: true, json } => {
+            show(&commands::explain_live(&source.load_for_command()?, question, *json)?)
+        }
+        Command::ExplainUrl { question, live: false, json } => {
+            show(&commands::explain_from_settings(&source.load()?, question, *json)?)
+        }
         Command::Explain { key } => show(&explain(&source.load()?, key.as_deref())?),
         Command::Schema => show(&schema()),
         Command::HashPassword => show(&commands::hash_password()?),

@@ -4,6 +4,7 @@ use std::{net::IpAddr, sync::Arc};
 
 use axum::{
     Router,
+    body::Bytes,
     extract::{Request, State},
     http::{
         HeaderMap, StatusCode,
@@ -14,11 +15,11 @@ use axum::{
     response::{IntoResponse, Response},
     routing::{get, post},
 };
-use futures_util::future::BoxFuture;
+use futures_util::{FutureExt, future::BoxFuture};
 use serde::Serialize;
 
 use super::{Node, report::ErrorReport};
-use crate::mesh::Json;
+use crate::{explain::Question, mesh::Json};
 
 /// Returns the admin API of `node`.
 ///
@@ -28,6 +29,7 @@ use crate::mesh::Json;
 /// | `GET /v1/peers` | [`PeersReport`](crate::mesh::PeersReport) |
 /// | `GET /v1/routes` | [`RoutesReport`](super::RoutesReport) |
 /// | `GET /v1/upstreams` | [`UpstreamsReport`](super::UpstreamsReport) |
+/// | `POST /v1/explain` with a [`Question`] | [`Explanation`](crate::explain::Explanation), or 422 with [`ErrorReport`] |
 /// | `POST /v1/reload` | [`ReloadReport`](super::ReloadReport), or 422 with [`ErrorReport`] |
 /// | `POST /v1/secret/reload` | [`SecretReport`](super::SecretReport), or 422 with [`ErrorReport`] |
 pub fn router(node: Arc<dyn Node>) -> Router {
@@ -36,6 +38,7 @@ pub fn router(node: Arc<dyn Node>) -> Router {
         .route("/v1/peers", get(async |State(node): State<Arc<dyn Node>>| Json(node.status().peers)))
         .route("/v1/routes", get(async |State(node): State<Arc<dyn Node>>| Json(node.routes())))
         .route("/v1/upstreams", get(async |State(node): State<Arc<dyn Node>>| Json(node.upstreams())))
+        .route("/v1/explain", post(explain))
         .route("/v1/reload", post(async |State(node): State<Arc<dyn Node>>| done(node.reload()).await))
         .route("/v1/secret/reload", post(async |State(node): State<Arc<dyn Node>>| done(node.reload_secret()).await))
         .with_state(node)
@@ -57,6 +60,13 @@ fn is_from_browser(headers: &HeaderMap) -> bool {
             || name.trim_matches(['[', ']']).parse().is_ok_and(|ip: IpAddr| ip.to_canonical().is_loopback())
     };
     headers.contains_key(ORIGIN) || !host.parse().is_ok_and(|host: Authority| is_loopback(host.host()))
+}
+
+async fn explain(State(node): State<Arc<dyn Node>>, question: Bytes) -> Response {
+    match serde_json::from_slice::<Question>(&question) {
+        Ok(question) => done(node.explain(question)).await,
+        Err(error) => done(async move { Err::<(), _>(error.to_string()) }.boxed()).await,
+    }
 }
 
 async fn done<T: Serialize>(work: BoxFuture<'static, Result<T, String>>) -> Response {

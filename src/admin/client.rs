@@ -4,10 +4,10 @@ use std::{io, time::Duration};
 
 use bytes::Bytes;
 use http::{Method, Request, StatusCode, header::HOST};
-use http_body_util::{BodyExt, Empty, Limited};
+use http_body_util::{BodyExt, Full, Limited};
 use hyper::client::conn::http1::handshake;
 use hyper_util::rt::TokioIo;
-use serde::de::DeserializeOwned;
+use serde::{Serialize, de::DeserializeOwned};
 use tokio::{
     net::{TcpStream, UnixStream},
     time::timeout,
@@ -38,7 +38,7 @@ impl<'a> Client<'a> {
     ///
     /// [`ClientError`]
     pub async fn get<T: DeserializeOwned>(&self, path: &str) -> Result<T, ClientError> {
-        self.ask(Method::GET, path).await
+        self.ask(Method::GET, path, Bytes::new()).await
     }
 
     /// Sends `POST path` and returns the response.
@@ -47,13 +47,23 @@ impl<'a> Client<'a> {
     ///
     /// [`ClientError`]
     pub async fn post<T: DeserializeOwned>(&self, path: &str) -> Result<T, ClientError> {
-        self.ask(Method::POST, path).await
+        self.ask(Method::POST, path, Bytes::new()).await
     }
 
-    async fn ask<T: DeserializeOwned>(&self, method: Method, path: &str) -> Result<T, ClientError> {
+    /// Sends `POST path` with `body` as JSON, and returns the response.
+    ///
+    /// # Errors
+    ///
+    /// [`ClientError`]
+    pub async fn post_json<T: DeserializeOwned>(&self, path: &str, body: &impl Serialize) -> Result<T, ClientError> {
+        let body = serde_json::to_vec(body).map_err(ClientError::Content)?;
+        self.ask(Method::POST, path, body.into()).await
+    }
+
+    async fn ask<T: DeserializeOwned>(&self, method: Method, path: &str, body: Bytes) -> Result<T, ClientError> {
         let exchange = async {
             let connection = self.connect().await.map_err(ClientError::Connect)?;
-            exchange(connection, self.host(), method, path).await.map_err(ClientError::Incomplete)
+            exchange(connection, self.host(), method, path, body).await.map_err(ClientError::Incomplete)
         };
         let (status, body) = timeout(PATIENCE, exchange).await.map_err(|_| ClientError::Late)??;
         match status {
@@ -87,9 +97,10 @@ async fn exchange(
     host: String,
     method: Method,
     path: &str,
+    body: Bytes,
 ) -> Result<(StatusCode, Bytes), BoxError> {
     let (mut sender, connection) = handshake(TokioIo::new(connection)).await?;
-    let request = Request::builder().method(method).uri(path).header(HOST, host).body(Empty::<Bytes>::new())?;
+    let request = Request::builder().method(method).uri(path).header(HOST, host).body(Full::new(body))?;
     // The task ends when `sender` is dropped.
     tokio::spawn(connection);
     let response = sender.send_request(request).await?;

@@ -3,6 +3,7 @@
 use futures_util::future::BoxFuture;
 
 use super::report::{ReloadReport, RoutesReport, SecretReport, StatusReport, UpstreamsReport};
+use crate::explain::{Explanation, Question};
 
 /// The running process, as the admin API sees it.
 ///
@@ -16,6 +17,9 @@ pub trait Node: Send + Sync + 'static {
 
     /// Reports the endpoints that requests are sent to, with their state.
     fn upstreams(&self) -> UpstreamsReport;
+
+    /// Explains what happens to a request.
+    fn explain(&self, question: Question) -> BoxFuture<'static, Result<Explanation, String>>;
 
     /// Reloads the configuration. This continues even if the client disconnects.
     fn reload(&self) -> BoxFuture<'static, Result<ReloadReport, String>>;

@@ -12,6 +12,7 @@ use tower::ServiceExt;
 use super::*;
 use crate::{
     admission::{Admission, Limits, spares::SpareDescriptors},
+    explain::{Explanation, Question},
     mesh::{CountersReport, HealthReport, NodeReport, PeersReport, RegistryReport},
     settings::Admin,
 };
@@ -44,6 +45,10 @@ impl Node for Fake {
 
     fn upstreams(&self) -> UpstreamsReport {
         UpstreamsReport { endpoints: Vec::new() }
+    }
+
+    fn explain(&self, _: Question) -> BoxFuture<'static, Result<Explanation, String>> {
+        async { Err("no listener".to_owned()) }.boxed()
     }
 
     fn reload(&self) -> BoxFuture<'static, Result<ReloadReport, String>> {

@@ -2,14 +2,22 @@
 
 mod tips;
 
-use std::{ffi::OsString, path::PathBuf};
+use std::{ffi::OsString, net::IpAddr, path::PathBuf};
 
 use clap::{Arg, ArgAction, ArgMatches, value_parser};
 use pmesh_layers::identity::NodeName;
 
-use crate::config::{Fallback, Kind, SETTINGS, Setting};
+use crate::{
+    config::{Fallback, Kind, SETTINGS, Setting},
+    explain::{Question, is_url},
+};
 
 const EXPLAINED: &str = "explained";
+const METHOD: &str = "method";
+const HEADER: &str = "header";
+const FROM: &str = "from";
+const SNI: &str = "sni";
+const LIVE: &str = "live";
 const NEXT: &str = "next";
 const JSON: &str = "json";
 const FILE: &str = "file";
@@ -27,6 +35,9 @@ Durations have a unit: 10s, 500ms, 1m 30s. `pmesh explain` shows each setting an
 
 const AFTER_DEMO: &str = "\
 If only one of --http and --https is given, the demo does not open the other port.";
+
+const AFTER_EXPLAIN: &str = "\
+For a URL, nothing is sent. The exit code is 0 if the request could be explained, whatever its answer is.";
 
 const AFTER_RELOAD: &str = "\
 The node keeps the flags and variables that it was started with. If anything is wrong, nothing changes: the \
@@ -48,6 +59,15 @@ pub enum Command {
     Explain {
         /// Only this setting.
         key: Option<String>,
+    },
+    /// Print what happens to a request, and why.
+    ExplainUrl {
+        /// The request.
+        question: Question,
+        /// Ask the running node instead of reading the settings.
+        live: bool,
+        /// Print JSON instead of text.
+        json: bool,
     },
     /// Print the JSON Schema of the configuration file.
     Schema,
@@ -139,7 +159,7 @@ impl Arguments {
         let command = match matches.subcommand() {
             Some(("demo", _)) => Command::Demo,
             Some(("check", matches)) => Command::Check { json: matches.get_flag(JSON) },
-            Some(("explain", matches)) => Command::Explain { key: matches.get_one(EXPLAINED).cloned() },
+            Some(("explain", matches)) => explain(matches),
             Some(("schema", _)) => Command::Schema,
             Some(("hash-password", _)) => Command::HashPassword,
             Some(("ca", matches)) => Command::Authority { next: matches.get_flag(NEXT) },
@@ -158,6 +178,27 @@ impl Arguments {
 fn node_query(matches: &ArgMatches) -> NodeQuery {
     let node = matches.get_one::<String>(NODE).and_then(|name| name.parse().ok());
     NodeQuery { node, json: matches.get_flag(JSON) }
+}
+
+fn explain(matches: &ArgMatches) -> Command {
+    let explained = matches.get_one::<String>(EXPLAINED).cloned();
+    let text = |id| matches.get_one::<String>(id).cloned();
+    let is_about_request = [METHOD, HEADER, FROM, SNI].into_iter().any(|id| matches.contains_id(id))
+        || [LIVE, JSON].into_iter().any(|id| matches.get_flag(id));
+    match explained {
+        Some(url) if is_about_request || is_url(&url) => Command::ExplainUrl {
+            question: Question {
+                url,
+                method: text(METHOD),
+                headers: matches.get_many(HEADER).into_iter().flatten().cloned().collect(),
+                from: matches.get_one(FROM).copied(),
+                sni: text(SNI),
+            },
+            live: matches.get_flag(LIVE),
+            json: matches.get_flag(JSON),
+        },
+        key => Command::Explain { key },
+    }
 }
 
 fn secret(matches: &ArgMatches) -> SecretCommand {
@@ -194,11 +235,7 @@ fn definition() -> clap::Command {
                 .args(SETTINGS.iter().filter_map(|setting| argument(setting, setting.demo?))),
         )
         .subcommand(clap::Command::new("check").about("Validates the settings and prints what would be served: the routes in matching order, with inherited settings").arg(json()))
-        .subcommand(
-            clap::Command::new("explain")
-                .about("Prints the value of each setting and where it was set")
-                .arg(Arg::new(EXPLAINED).value_name("KEY").help("Prints only this setting, with its description")),
-        )
+        .subcommand(explain_definition())
         .subcommand(
             clap::Command::new("schema")
                 .about("Prints a JSON Schema of the configuration file, so that editors can complete and check it"),
@@ -227,6 +264,25 @@ fn definition() -> clap::Command {
                 .after_help(AFTER_RELOAD)
                 .arg(json()),
         )
+}
+
+fn explain_definition() -> clap::Command {
+    let about_request = |id: &'static str, value: &'static str, help: &'static str| {
+        Arg::new(id).long(id).value_name(value).help(help).requires(EXPLAINED)
+    };
+    let explained =
+        "Prints only this setting, with its description; or what happens to a request for this URL, and why";
+    let from = about_request(FROM, "IP", "Address that the client connects from");
+    clap::Command::new("explain")
+        .about("Prints the value of each setting and where it was set; or which route a URL has, and why")
+        .after_help(AFTER_EXPLAIN)
+        .arg(Arg::new(EXPLAINED).value_name("KEY | URL").help(explained))
+        .arg(about_request(METHOD, "METHOD", "Method of the request [default: GET]"))
+        .arg(about_request(HEADER, "NAME: VALUE", "A header of the request; can be repeated").action(ArgAction::Append))
+        .arg(from.value_parser(value_parser!(IpAddr)))
+        .arg(about_request(SNI, "NAME", "Name in the TLS handshake, if it is not the host of the URL"))
+        .arg(switch(LIVE, "Asks the running node instead of reading the settings").requires(EXPLAINED))
+        .arg(json().requires(EXPLAINED))
 }
 
 /// A command that asks the running node, or through it another one.
@@ -329,6 +385,29 @@ mod tests {
         }
     }
 
+    fn explained(url: &str, live: bool, json: bool) -> Command {
+        Command::ExplainUrl { question: Question { url: url.to_owned(), ..Question::default() }, live, json }
+    }
+
+    #[test]
+    fn a_request_to_explain_can_have_a_method_headers_and_an_address() {
+        let arguments = "explain http://a/ --method POST --header a:1 --from ::1 --header b:2 --sni b";
+        let arguments: Vec<_> = arguments.split(' ').collect();
+        let expected = Question {
+            url: "http://a/".into(),
+            method: Some("POST".into()),
+            headers: vec!["a:1".into(), "b:2".into()],
+            from: "::1".parse().ok(),
+            sni: Some("b".into()),
+        };
+        let Command::ExplainUrl { question, .. } = parse(&arguments).expect("valid").command else { panic!() };
+        assert_eq!(question, expected);
+        for arguments in [&["explain", "--live"][..], &["explain", "--json"], &["explain", "http://a/", "--from", "a"]]
+        {
+            assert!(parse(arguments).is_err(), "{arguments:?}");
+        }
+    }
+
     #[test]
     fn arguments_become_commands() {
         for (arguments, expected) in [
@@ -337,6 +416,8 @@ mod tests {
             (&["check"], Command::Check { json: false }),
             (&["explain"], Command::Explain { key: None }),
             (&["explain", "http"], Command::Explain { key: Some("http".into()) }),
+            (&["explain", "https://a.test/x", "--live"], explained("https://a.test/x", true, false)),
+            (&["explain", "a.test/x", "--json"], explained("a.test/x", false, true)),
             (&["schema"], Command::Schema),
             (&["ca"], Command::Authority { next: false }),
             (&["ca", "--next"], Command::Authority { next: true }),

@@ -4,7 +4,7 @@ use std::{io, os::unix::fs::MetadataExt, path::PathBuf, time::Duration};
 
 use nix::unistd::{Uid, User};
 use pmesh_layers::{connect::SourceConnector, identity::NodeName};
-use serde::de::DeserializeOwned;
+use serde::{Serialize, de::DeserializeOwned};
 use tokio::time::timeout;
 use tower::BoxError;
 
@@ -27,6 +27,16 @@ pub(super) async fn get<T: DeserializeOwned>(settings: &Settings, path: &str) ->
 /// Sends `POST path` to the node in this home.
 pub(super) async fn post<T: DeserializeOwned>(settings: &Settings, path: &str) -> Result<T, Unreachable> {
     Client::new(&settings.admin).post(path).await.map_err(|error| Unreachable::from_error(error, settings))
+}
+
+/// Sends `POST path` with JSON to the node in this home.
+pub(super) async fn post_json<T: DeserializeOwned>(
+    settings: &Settings,
+    path: &str,
+    body: &impl Serialize,
+) -> Result<T, Unreachable> {
+    let posted = Client::new(&settings.admin).post_json(path, body).await;
+    posted.map_err(|error| Unreachable::from_error(error, settings))
 }
 
 /// Another node, reached over the mesh with the identity of the node in this home.

@@ -3,6 +3,7 @@
 
 mod ask;
 mod check;
+mod explain;
 mod hash_password;
 mod peers;
 mod reload;
@@ -15,6 +16,7 @@ mod upstreams;
 pub use self::{
     ask::Unreachable,
     check::{check, failed_check},
+    explain::{explain_from_settings, explain_live},
     hash_password::hash_password,
     peers::peers,
     reload::{failed_reload, reload},

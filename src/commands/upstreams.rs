@@ -41,15 +41,9 @@ fn table(report: &UpstreamsReport) -> String {
 }
 
 fn row(endpoint: &EndpointReport) -> [String; 7] {
-    let state = match endpoint.state {
-        EndpointState::Ok => "ok",
-        EndpointState::Failed => "failed",
-        EndpointState::Unknown => "unknown",
-    };
-    let since = endpoint.since.map(|moment| format!(" for {}", since(moment))).unwrap_or_default();
     [
         endpoint.address.clone(),
-        format!("{state}{since}"),
+        state_since(endpoint),
         endpoint.requests.to_string(),
         endpoint.failures.to_string(),
         endpoint.open_connections.to_string(),
@@ -67,9 +61,30 @@ fn routes(routes: &[String]) -> String {
     }
 }
 
+/// The state of an endpoint in one line.
+pub(super) fn state(endpoint: &EndpointReport) -> String {
+    let failure = last_failure(endpoint).filter(|_| endpoint.state == EndpointState::Failed);
+    let failure = failure.map(|failure| format!("; {failure}")).unwrap_or_default();
+    format!("{}{failure}", state_since(endpoint))
+}
+
+fn state_since(endpoint: &EndpointReport) -> String {
+    let state = match endpoint.state {
+        EndpointState::Ok => "ok",
+        EndpointState::Failed => "failed",
+        EndpointState::Unknown => "unknown",
+    };
+    let since = endpoint.since.map(|moment| format!(" for {}", since(moment))).unwrap_or_default();
+    format!("{state}{since}")
+}
+
 /// A line below that of the endpoint, if a request has ever failed there.
 fn failure(endpoint: &EndpointReport) -> String {
-    let Some(error) = &endpoint.last_error else { return String::new() };
+    last_failure(endpoint).map(|failure| format!("  {failure}\n")).unwrap_or_default()
+}
+
+fn last_failure(endpoint: &EndpointReport) -> Option<String> {
+    let error = endpoint.last_error.as_ref()?;
     let when = error.time.map(|moment| format!(" {} ago", since(moment))).unwrap_or_default();
     let is_failed = endpoint.state == EndpointState::Failed;
     let next = endpoint.left_alone_until.filter(|_| is_failed).and_then(until);
@@ -78,7 +93,7 @@ fn failure(endpoint: &EndpointReport) -> String {
         count @ 2.. if is_failed => format!(", {count} in a row"),
         _ => String::new(),
     };
-    format!("  last failure{when}{row}: {}{next}\n", error.message)
+    Some(format!("last failure{when}{row}: {}{next}", error.message))
 }
 
 #[cfg(test)]

@@ -34,11 +34,14 @@ use crate::{
         request_id::RequestIds,
     },
     mesh::{Api, HEADER_PREFIX, PassedLayer},
+    middleware::Inner,
     respond::answer_errors,
     settings::Settings,
     telemetry::counters::Counters,
     upstream::{Proxy, RouteService},
 };
+
+const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
 /// The parts that a worker's stack is built from.
 #[derive(Debug)]
@@ -82,8 +85,6 @@ impl<S> Stack for S where
 /// See [`pseudonym`].
 pub fn stack(parts: Parts<'_>) -> Result<impl Stack + use<>, BoxError> {
     let Parts { settings, table, services, api, counters } = parts;
-    let trusted = TrustedProxies::new(settings.trusted_proxies.iter().copied()).headers(settings.trusted_proxy_headers);
-    let request_id = HeaderName::from_static("x-request-id");
     let rejected = Arc::clone(&counters);
 
     Ok(ServiceBuilder::new()
@@ -112,10 +113,26 @@ pub fn stack(parts: Parts<'_>) -> Result<impl Stack + use<>, BoxError> {
             request
         })
         // Removes forwarding headers unless they come from a trusted proxy. From here on, the client's address is known.
-        .layer(DistrustLayer::new(trusted.clone()))
-        .layer(SetRequestIdLayer::new(request_id.clone(), RequestIds::new()))
+        .layer(DistrustLayer::new(trusted(settings)))
+        .layer(SetRequestIdLayer::new(REQUEST_ID, RequestIds::new()))
         .layer(AccessLogLayer::new(settings.access_log))
         .layer(FailureLogLayer)
+        // Host and path select a route (else 404), which tries its endpoints in turn (502, 504).
+        .service(checked(settings, Router::indexed(table, services))?))
+}
+
+/// The proxies whose headers about clients are trusted.
+pub fn trusted(settings: &Settings) -> TrustedProxies {
+    TrustedProxies::new(settings.trusted_proxies.iter().copied()).headers(settings.trusted_proxy_headers)
+}
+
+/// The part of the [`stack`] that checks and prepares requests of known clients for the router.
+///
+/// # Errors
+///
+/// See [`pseudonym`].
+pub fn checked<S: Inner>(settings: &Settings, router: S) -> Result<impl Inner + use<S>, BoxError> {
+    Ok(ServiceBuilder::new()
         // Turns all errors from further in into responses, using the table of the layers plus a row for nodes. Only the
         // error of a silent route passes.
         .layer(answer_errors())
@@ -128,8 +145,8 @@ pub fn stack(parts: Parts<'_>) -> Result<impl Stack + use<>, BoxError> {
         // Rejects requests that could be read in more than one way: 400.
         .layer(FramingLayer::new())
         // Removes the headers of the client's hop, then adds ours.
-        .layer(HopByHopLayer::new().protect(request_id).protect(CDN_LOOP))
-        .layer(ForwardedLayer::new(trusted))
+        .layer(HopByHopLayer::new().protect(REQUEST_ID).protect(CDN_LOOP))
+        .layer(ForwardedLayer::new(trusted(settings)))
         // Only nodes may say which nodes a request has passed. A request that has already passed this one gets 508.
         .layer(PassedLayer::new(settings.node.clone()))
         // A request that keeps coming back to this process gets 508.
@@ -137,8 +154,7 @@ pub fn stack(parts: Parts<'_>) -> Result<impl Stack + use<>, BoxError> {
         .option_layer(settings.via.then(pseudonym::via).transpose()?)
         // Boxed, because futures from here inwards are large and each layer around them would move them.
         .map_future(Box::pin)
-        // Host and path select a route (else 404), which tries its endpoints in turn (502, 504).
-        .service(Router::indexed(table, services)))
+        .service(router))
 }
 
 /// A stack that all clones share. Each connection holds one, and most connections are idle.

@@ -6,7 +6,7 @@ use std::{
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
-use futures_util::future::BoxFuture;
+use futures_util::{FutureExt, TryFutureExt, future::BoxFuture};
 use pmesh_layers::{
     balance::{EndpointStats, Health, HealthState},
     pool::PoolStats,
@@ -19,9 +19,11 @@ use crate::{
         ConfigurationReport, EndpointReport, EndpointState, ErrorReport, Node, ReloadReport, RoutesReport,
         SecretReport, Socket, SocketError, StatusReport, UpstreamsReport,
     },
+    explain::{Explanation, Question, explain},
     mesh::About,
     settings::{Route, Settings},
     telemetry::causes::with_causes,
+    upstream::Surroundings,
 };
 
 /// This node, as the admin API sees it.
@@ -80,6 +82,15 @@ impl Node for Admin {
         }
         endpoints.sort_by(|one, other| one.address.cmp(&other.address));
         UpstreamsReport { endpoints }
+    }
+
+    fn explain(&self, question: Question) -> BoxFuture<'static, Result<Explanation, String>> {
+        let generation = self.process.generation();
+        let explanation = async move {
+            let around = Surroundings { settings: &generation.settings, running: Some(&generation.routes) };
+            explain(&question, around).await
+        };
+        explanation.map_err(|error| with_causes(&*error)).boxed()
     }
 
     fn reload(&self) -> BoxFuture<'static, Result<ReloadReport, String>> {

@@ -28,6 +28,9 @@ pub fn explain(loaded: &Loaded, key: Option<&str>) -> Result<String, Error> {
         if let Some(known) = ROUTE_KEYS.iter().find(|known| known.name == key && known.role != Role::Planned) {
             return Problem::new(key, format!("a key of routes, not a setting: {}", known.help));
         }
+        if key.contains(['.', ':']) {
+            return Problem::new(key, format!("not a setting; to explain a request, write https://{key}/"));
+        }
         let nearest = did_you_mean(key, SETTINGS.iter().map(|setting| setting.key));
         Problem::new(key, format!("unknown setting{nearest}"))
     })?;

@@ -12,6 +12,7 @@ mod proxy;
 mod route_settings;
 mod routes;
 mod service;
+mod stand_in;
 mod tables;
 pub mod trust;
 mod turns;
@@ -21,5 +22,6 @@ pub use self::{
     proxy::Proxy,
     routes::{RouteChanges, Routes},
     service::RouteService,
+    stand_in::{Sent, StandInRoute, Surroundings},
     tables::Tables,
 };

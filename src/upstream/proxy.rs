@@ -24,7 +24,9 @@ use crate::settings::{Route, endpoint::Endpoint};
 /// Sends requests to the endpoints of a route.
 pub type Proxy = Tunnel<Untunneled>;
 /// The proxy without its tunnel layer, which is separate for each host and path.
-pub(super) type Untunneled = Timed<Stripped<Renamed<BodyLimit<Turns>>>>;
+pub(super) type Untunneled = Prepared<Turns>;
+/// The layers of a route around its endpoints.
+pub(super) type Prepared<S> = Timed<Stripped<Renamed<BodyLimit<S>>>>;
 type Timed<S> = Either<Stall<S>, S>;
 type Stripped<S> = Either<StripPrefix<S>, S>;
 type Renamed<S> = Either<SetRequestHeader<S, HeaderValue>, S>;
@@ -37,7 +39,7 @@ pub(super) fn proxy(
     worker: usize,
     endpoints: &Endpoints,
 ) -> Result<Untunneled, BoxError> {
-    let strip = route.strip_prefix.then(|| StripPrefixLayer::any(route.prefixes().cloned()));
+    let strip = strip(route);
     // Around each endpoint, so that an endpoint that hangs counts as failed. It covers only the head of the response;
     // the server watches the body.
     let timeout = ResponseTimeoutLayer::new(route.response_timeout)
@@ -46,15 +48,14 @@ pub(super) fn proxy(
     // All endpoints share this time, which cannot be longer than the response timeout.
     let connect_timeout = route.connect_timeout.min(route.response_timeout);
     let timeout_of = |endpoint: &Endpoint| if endpoint.is_http2() { timeout.except_http2() } else { timeout };
-    let (strip, host, turns) = if own.len() == route.endpoints().len() {
-        let host = route.host_header.clone().map(|host| SetRequestHeaderLayer::overriding(HOST, host));
+    Ok(if own.len() == route.endpoints().len() {
         let share = connect_share(connect_timeout, own.len());
         let attempt = |connections: &Arc<Connections>| {
             let pool = connections.pool(worker).clone().connect_within(share);
             recorded(connections, worker, timeout_of(connections.endpoint()).layer(pool))
         };
         let balance: Balance<_> = Rotation::new().balance(own.iter().map(attempt).collect(), Vec::new());
-        (strip, host, Turns::Own(balance))
+        prepared(Turns::Own(balance), route, settings, strip, route.host_header.clone())
     } else {
         // Other nodes get the request unchanged, so prefix and Host are changed separately for each endpoint.
         let own =
@@ -62,16 +63,31 @@ pub(super) fn proxy(
         let linker = endpoints.linker(worker, &settings.connections)?;
         let timeouts = Timeouts { connect: connect_timeout, response: timeout.except_http2() };
         let nodes = NodesInTurn::new(route, own, strip, timeouts, linker, Arc::clone(&endpoints.peers));
-        (None, None, Turns::Nodes(nodes))
-    };
-    Ok(ServiceBuilder::new()
+        prepared(Turns::Nodes(nodes), route, settings, None, None)
+    })
+}
+
+/// The layer that removes the prefix from the path, if the route wants that.
+pub(super) fn strip(route: &Route) -> Option<StripPrefixLayer> {
+    route.strip_prefix.then(|| StripPrefixLayer::any(route.prefixes().cloned()))
+}
+
+/// Puts the layers of a route around its endpoints. They change the prefix and Host for all endpoints alike.
+pub(super) fn prepared<S>(
+    turns: S,
+    route: &Route,
+    settings: &RouteSettings,
+    strip: Option<StripPrefixLayer>,
+    host: Option<HeaderValue>,
+) -> Prepared<S> {
+    ServiceBuilder::new()
         // Only if they differ from the server's.
         .option_layer(own_timeouts(route, settings).map(StallLayer::new))
         .option_layer(strip)
-        .option_layer(host)
+        .option_layer(host.map(|host| SetRequestHeaderLayer::overriding(HOST, host)))
         // A request whose known length is too large gets a 413 before any backend is involved.
         .layer(BodyLimitLayer::new(route.max_body))
-        .service(turns))
+        .service(turns)
 }
 
 /// The stall and stream timeouts of a route, if they differ from the server's.

@@ -9,7 +9,7 @@ use super::{
     Connections, Endpoints, RouteService, Tables,
     by_place::{ByPlace, name},
     connect_timeouts::ConnectTimeouts,
-    maintenance::MaintenanceFiles,
+    maintenance::{MaintenanceFiles, Switch},
     proxy::{Proxy, Untunneled, proxy},
     route_settings::RouteSettings,
     trust::Trust,
@@ -122,6 +122,16 @@ impl Routes {
     /// Checks which files of `maintenance` exist, and reads the ones that have changed, or all.
     pub fn refresh_maintenance(&self, all: bool) {
         self.maintenance.refresh(all);
+    }
+
+    /// The settings that apply to all routes, as they were when these were built.
+    pub(super) fn common_settings(&self) -> Option<&RouteSettings> {
+        self.built.first().map(|built| &built.settings)
+    }
+
+    /// The switch of a route that is under maintenance while a file exists.
+    pub(super) fn maintenance_of(&self, route: &Route) -> Option<Switch> {
+        self.maintenance.switch(route)
     }
 
     /// Drops all endpoints that these routes do not lead to.

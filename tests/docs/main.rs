@@ -5,6 +5,7 @@
 mod commands;
 mod configurations;
 mod deployment;
+mod explain;
 mod links;
 mod messages;
 mod names;

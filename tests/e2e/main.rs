@@ -18,6 +18,7 @@ mod deadlines;
 mod debug_log;
 mod descriptors;
 mod expect;
+mod explain;
 mod failing;
 mod floods;
 mod forwarded_headers;

@@ -158,6 +158,14 @@ impl<S: Read + Write> Client<S> {
         self.unread.extend_from_slice(&buffer[..count]);
     }
 
+    /// Waits for a byte. Returns `false` if the connection ends without any.
+    pub fn gets_any_byte(&mut self) -> bool {
+        let mut buffer = [0; 1024];
+        let count = self.stream.read(&mut buffer).unwrap_or_default();
+        self.unread.extend_from_slice(&buffer[..count]);
+        count > 0
+    }
+
     /// Everything until the connection ends, and how it ends.
     pub fn end(&mut self) -> (Vec<u8>, End) {
         let mut all = std::mem::take(&mut self.unread);

@@ -1,0 +1,127 @@
+//! The JSON of `pmesh explain URL`. Fields can be added; existing ones keep their name and meaning.
+
+use serde::{Deserialize, Serialize};
+
+/// What happens to a request, and why.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Explanation {
+    /// The listener that takes it.
+    pub listener: ExplainedListener,
+    /// The name in the TLS handshake (SNI); `None` without one.
+    pub server_name: Option<String>,
+    /// The host that it names; `None` if the listener does not get to see it.
+    pub host: Option<ExplainedHost>,
+    /// The address of its client; `None` if it was not given.
+    pub client: Option<String>,
+    /// Its route; `None` if it has none.
+    pub route: Option<ExplainedRoute>,
+    /// Routes for the same host that it does not get, the nearest first.
+    pub passed_over: Vec<PassedOver>,
+    /// What the middleware of the route does, up to the part that answers the request.
+    pub middleware: Vec<ExplainedPart>,
+    /// How it ends.
+    pub outcome: Outcome,
+}
+
+/// The listener that takes a request.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ExplainedListener {
+    /// Its name.
+    pub name: String,
+    /// Its port; 0 if the kernel picks one.
+    pub port: u16,
+    /// Why it is this one, if the URL does not say that.
+    pub note: Option<String>,
+}
+
+/// The host that a request names.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ExplainedHost {
+    /// As the request names it.
+    pub name: String,
+    /// Whether the listener serves it.
+    pub is_served: bool,
+    /// If it does not, what it serves.
+    pub note: Option<String>,
+}
+
+/// The route of a request.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ExplainedRoute {
+    /// Its name.
+    pub name: String,
+    /// The host and the path that match, such as `app.example.com/api`.
+    pub place: String,
+    /// File and line, or the flag or variable.
+    pub origin: String,
+    /// Why it is this one.
+    pub why: String,
+}
+
+/// A route for the same host that does not get the request.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PassedOver {
+    /// Host, path and conditions.
+    pub place: String,
+    /// File and line, or the flag or variable.
+    pub origin: String,
+    /// Why it is not this one.
+    pub why: String,
+}
+
+/// A part of the middleware of a route.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ExplainedPart {
+    /// The key that sets it.
+    pub key: String,
+    /// What it does.
+    pub effect: String,
+    /// Whether it answers the request.
+    pub answers: bool,
+}
+
+/// How a request ends.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "snake_case")]
+pub enum Outcome {
+    /// The connection is closed without a byte.
+    Silence {
+        /// The reason.
+        why: String,
+    },
+    /// pmesh answers it.
+    Response {
+        /// The status.
+        status: u16,
+        /// The target of a redirect.
+        location: Option<String>,
+        /// The methods that the path allows.
+        allow: Option<String>,
+        /// The reason.
+        why: String,
+    },
+    /// It is sent to one of these.
+    Upstream {
+        /// The method.
+        method: String,
+        /// The endpoints that may get it, in the order of the settings.
+        endpoints: Vec<ExplainedEndpoint>,
+    },
+}
+
+/// An endpoint that may get a request.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ExplainedEndpoint {
+    /// Its address.
+    pub address: String,
+    /// The path and query that it gets.
+    pub path: String,
+    /// The Host that it gets.
+    pub host: String,
+    /// Its state in the running node, for people.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub state: Option<String>,
+    /// Whether the running node leaves it alone for now, after failures. It gets requests only if all others fail.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub is_backing_off: Option<bool>,
+}

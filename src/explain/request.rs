@@ -1,0 +1,40 @@
+//! The request that a question is about.
+
+use std::net::{IpAddr, Ipv4Addr};
+
+use http::{HeaderMap, Method, Request, Uri};
+use pmesh_layers::{body::RequestBody, conn::ConnInfo, host::HostName};
+
+/// The request that a question is about, and its connection.
+#[derive(Debug, Clone)]
+pub(super) struct Asked {
+    pub(super) is_tls: bool,
+    /// As written in the URL.
+    pub(super) port: Option<u16>,
+    /// The host of the URL. The Host header can be another one.
+    pub(super) host: HostName,
+    /// The SNI of the connection; `None` without TLS, or if the client sends none.
+    pub(super) server_name: Option<HostName>,
+    pub(super) uri: Uri,
+    pub(super) method: Method,
+    pub(super) headers: HeaderMap,
+    pub(super) from: Option<IpAddr>,
+}
+
+impl Asked {
+    /// The request as the server receives it.
+    pub(super) fn to_request(&self) -> Request<RequestBody> {
+        let mut request = Request::new(RequestBody::empty());
+        *request.method_mut() = self.method.clone();
+        *request.uri_mut() = self.uri.clone();
+        *request.headers_mut() = self.headers.clone();
+        // No client has the unspecified address, so no network contains an unknown client, except one with all clients.
+        let peer = (self.from.unwrap_or(Ipv4Addr::UNSPECIFIED.into()), 0).into();
+        let info = match &self.server_name {
+            Some(name) => ConnInfo::tls(peer, name.clone()),
+            None => ConnInfo::plain(peer),
+        };
+        request.extensions_mut().insert(info);
+        request
+    }
+}
