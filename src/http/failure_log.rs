@@ -18,7 +18,7 @@ use pmesh_layers::{
 use tower::{Layer, Service};
 use tower_http::request_id::RequestId;
 
-use crate::telemetry::causes::with_causes;
+use crate::{middleware::LoginRejected, telemetry::causes::with_causes};
 
 /// Logs the errors that a [`RespondLayer`](pmesh_layers::respond::RespondLayer) further in has turned into responses.
 #[derive(Debug, Clone, Copy)]
@@ -114,7 +114,8 @@ fn log(status: StatusCode, error: &(dyn Error + Send + Sync + 'static), info: &R
     let is_known = failed.is_some_and(EndpointError::is_endpoint_failure) || error.is::<AllUnreachable>();
     // No warning for 501, because a client can request any protocol, nor for a limit, which often rejects many of them,
     // nor for an endpoint that is known to be failing, which has log lines of its own.
-    if !status.is_server_error() || status == StatusCode::NOT_IMPLEMENTED || error.is::<TooManyInFlight>() {
+    let is_limit = error.is::<TooManyInFlight>() || error.is::<LoginRejected>();
+    if !status.is_server_error() || status == StatusCode::NOT_IMPLEMENTED || is_limit {
         tracing::debug!(status = status.as_u16(), %error, "request rejected");
     } else if is_known {
         unanswered!(DEBUG, status, info, failed, error);

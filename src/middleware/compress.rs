@@ -25,7 +25,7 @@ pub(super) fn layer<S: Inner>() -> impl Layer<S, Service: Inner> + Clone {
     let when = SizeAbove::new(SHORT).and(is_compressible);
     // At its fastest, zstd makes text no longer than at its default level, with a tenth of the tables to allocate and clear.
     // For a response of 20 KB, that is half of the work.
-    let zstd = CompressionLayer::new().no_br().no_gzip().quality(CompressionLevel::Fastest).compress_when(when.clone());
+    let zstd = CompressionLayer::new().no_br().no_gzip().quality(CompressionLevel::Fastest).compress_when(when);
     let others = CompressionLayer::new().no_zstd().compress_when(when);
     ServiceBuilder::new().map_response(finish).layer(others).layer(zstd).map_response(remember).into_inner()
 }

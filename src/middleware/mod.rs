@@ -10,6 +10,7 @@ mod list;
 mod turns;
 
 pub use self::{
+    basic_auth::LoginRejected,
     buffer::{BufferLayer, layer as buffer_layer, memory as buffer_memory},
     layered::{Answer, Inner, Layered},
     limits::Limits,

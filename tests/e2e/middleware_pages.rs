@@ -9,6 +9,8 @@ use super::answers::{WAYS, Way, fetch, upstream};
 use crate::support::{Backend, Program, Start, backend::Refusing};
 
 const HOST: &str = "example.com";
+/// Of any password.
+const HASH: &str = "$2y$10$abcdefghijklmnopqrstuuqflPDzB6gcMhKa1rZqKiun2YGL5sa2u";
 
 #[test]
 fn own_errors_get_pages_and_those_of_the_backend_stay() {
@@ -24,6 +26,8 @@ fn own_errors_get_pages_and_those_of_the_backend_stay() {
          [[routes.routes]]\nprefix = \"/broken\"\nupstream = \"{}\"\n\
          [[routes.routes]]\nprefix = \"/denied\"\ndeny = \"0.0.0.0/0\"\n\
          [[routes.routes]]\nprefix = \"/fixed\"\nrespond = 403\n\
+         [[routes.routes]]\nprefix = \"/login\"\nerror_pages = {{ 401 = \"login.html\" }}\n\
+         basic_auth = {{ users = {{ a = \"{HASH}\" }} }}\n\
          [[routes.routes]]\nprefix = \"/said\"\nrespond = {{ status = 403, body = \"said\" }}\n\
          [[routes.routes]]\nprefix = \"/off\"\nupstream = \"{1}\"\nerror_pages = false\n",
         upstream(&backend),
@@ -33,6 +37,7 @@ fn own_errors_get_pages_and_those_of_the_backend_stay() {
     fs::create_dir(start.home().join("pages")).unwrap();
     fs::write(start.home().join("down.html"), "<h1>down</h1>").unwrap();
     fs::write(start.home().join("pages/no.json"), "{}").unwrap();
+    fs::write(start.home().join("login.html"), "<h1>login</h1>").unwrap();
     let program = start.run();
     const HTML: &str = "text/html; charset=utf-8";
     const TEXT: &str = "text/plain; charset=utf-8";
@@ -41,6 +46,7 @@ fn own_errors_get_pages_and_those_of_the_backend_stay() {
             ("/", 502, "text/x-own", "own"),
             ("/broken", 502, HTML, "<h1>down</h1>"),
             ("/denied", 403, "application/json", "{}"),
+            ("/login", 401, HTML, "<h1>login</h1>"),
             ("/fixed", 403, "application/json", "{}"),
             ("/said", 403, TEXT, "said"),
             ("/off", 502, TEXT, "502 Bad Gateway\n"),
@@ -50,6 +56,7 @@ fn own_errors_get_pages_and_those_of_the_backend_stay() {
             assert_eq!((got.status, &*got.body), (status, body), "{way:?} {path}");
             assert_eq!(got.header("content-type"), [content_type], "{way:?} {path}");
             assert_eq!(got.header("x-a"), ["b"], "{way:?} {path}");
+            assert_eq!(got.header("www-authenticate").len(), usize::from(status == 401), "{way:?} {path}");
             if path != "/" {
                 let got = get("HEAD");
                 assert_eq!((got.status, &*got.body), (status, ""), "{way:?} {path}");

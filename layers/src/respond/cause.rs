@@ -7,8 +7,9 @@ use crate::pool::PoolError;
 
 /// The error behind an error response, in the extensions of the response.
 ///
-/// It is meant for layers outside [`RespondLayer`](super::RespondLayer) that log or count failures. Responses of the
-/// inner service do not have it.
+/// It is meant for layers outside [`RespondLayer`](super::RespondLayer) that log or count failures, or that replace the
+/// responses to them. Responses of the inner service do not have it, unless a layer that makes error responses of its own
+/// adds one.
 ///
 /// ```
 /// use http::{Request, Response};
@@ -35,7 +36,9 @@ use crate::pool::PoolError;
 pub struct Cause(Arc<dyn Error + Send + Sync>);
 
 impl Cause {
-    pub(super) fn new(error: BoxError) -> Self {
+    /// Wraps an error.
+    pub fn new(error: impl Into<BoxError>) -> Self {
+        let error = error.into();
         #[cfg(feature = "client")]
         let error = without_request(error);
         Self(error.into())

@@ -18,8 +18,9 @@ use pmesh_layers::{
     body::{RequestBody, ResponseBody},
     edit_headers::HeaderEdits,
     forwarded::ClientAddr,
-    respond::plain,
+    respond::{Cause, plain},
 };
+use thiserror::Error;
 use tower_http::auth::{AsyncAuthorizeRequest, AsyncRequireAuthorizationLayer};
 
 use self::{
@@ -33,6 +34,17 @@ use crate::settings::BasicAuth;
 const REMOTE_USER: HeaderName = HeaderName::from_static("remote-user");
 /// Other proxies send the user in this one.
 const FORWARDED_USER: HeaderName = HeaderName::from_static("x-forwarded-user");
+
+/// Why a request was rejected.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
+pub enum LoginRejected {
+    /// It has no name and password of a user.
+    #[error("no name and password of a user")]
+    Unauthorized,
+    /// Too many other passwords are waiting to be verified.
+    #[error("too many passwords to verify")]
+    Busy,
+}
 
 /// Creates the layer. With `for_nodes`, the next node gets the password, because its route may ask for it, too.
 pub(super) fn layer(auth: &BasicAuth, for_nodes: bool) -> AsyncRequireAuthorizationLayer<Login> {
@@ -97,7 +109,7 @@ impl Login {
     }
 
     fn unauthorized(&self) -> Response<ResponseBody> {
-        let mut response = plain(StatusCode::UNAUTHORIZED);
+        let mut response = rejection(StatusCode::UNAUTHORIZED, LoginRejected::Unauthorized);
         response.headers_mut().insert(WWW_AUTHENTICATE, self.challenge.clone());
         response
     }
@@ -111,11 +123,19 @@ fn challenge(realm: &str) -> HeaderValue {
 }
 
 fn too_busy(busy: Busy) -> Response<ResponseBody> {
-    let mut response = plain(match busy {
+    let status = match busy {
         Busy::Client => StatusCode::TOO_MANY_REQUESTS,
         Busy::Server => StatusCode::SERVICE_UNAVAILABLE,
-    });
+    };
+    let mut response = rejection(status, LoginRejected::Busy);
     response.headers_mut().insert(RETRY_AFTER, HeaderValue::from_static("1"));
+    response
+}
+
+/// A response that `error_pages` can replace.
+fn rejection(status: StatusCode, cause: LoginRejected) -> Response<ResponseBody> {
+    let mut response = plain(status);
+    response.extensions_mut().insert(Cause::new(cause));
     response
 }
 
