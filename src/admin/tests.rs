@@ -80,6 +80,10 @@ async fn a_client_gets_the_reports_of_the_node() {
     assert_eq!(client.post::<ReloadReport>("/v1/reload").await.unwrap().generation, 2);
     let error = client.post::<SecretReport>("/v1/secret/reload").await.unwrap_err();
     assert!(matches!(&error, ClientError::Failed(text) if text == "no secret"), "{error:?}");
+    let error = client.post_json::<Explanation>("/v1/explain", &Question::default()).await.unwrap_err();
+    assert!(matches!(&error, ClientError::Failed(text) if text == "no listener"), "{error:?}");
+    let error = client.post_json::<Explanation>("/v1/explain", &7).await.unwrap_err();
+    assert!(matches!(&error, ClientError::Failed(text) if text.contains("Question")), "{error:?}");
     let error = client.get::<ReloadReport>("/v1/reload").await.unwrap_err();
     assert!(matches!(error, ClientError::Status(StatusCode::METHOD_NOT_ALLOWED)), "{error:?}");
     let error = client.get::<StatusReport>("/v1/routes").await.unwrap_err();

@@ -1,14 +1,13 @@
 //! What the middleware of a route does to a request: each part alone, one after the other.
 
 use http::Request;
-use pmesh_layers::body::RequestBody;
 
 use super::{
     answer,
     effects::Ran,
     explanation::ExplainedPart,
     parts::{Part, parts},
-    request::Asked,
+    request::{Asked, declared_body},
 };
 use crate::{
     settings::Route,
@@ -26,7 +25,7 @@ pub(super) async fn explain(
     let mut request = request.clone();
     for Part { key, alone, effect } in parts(route, asked) {
         let part = StandInRoute::only_middleware(&alone, around);
-        let sent = request.clone().map(|()| RequestBody::empty());
+        let sent = request.clone().map(|()| declared_body(request.headers()));
         // An error is the end of the connection, which no part of the middleware causes.
         let Ok(response) = answer::answered(part.service.clone(), sent).await else { break };
         let passed = part.sent().map(|sent| sent.nodes);

@@ -1,7 +1,7 @@
 //! `pmesh explain URL`: what happens to a request, and why.
 //!
 //! A [`Question`] describes the request. To answer it, [`explain()`] runs the request through the layers that serve
-//! clients, with a stand-in for the endpoints of its route. Nothing is sent, counted or logged. The [`Explanation`] is the
+//! clients, with a stand-in for the endpoints of its route. Nothing is sent, and nothing is counted. The [`Explanation`] is the
 //! JSON of the command, and [`text()`] formats it for people.
 
 mod answer;

@@ -1,8 +1,15 @@
 //! The request that a question is about.
 
-use std::net::{IpAddr, Ipv4Addr};
+use std::{
+    convert::Infallible,
+    net::{IpAddr, Ipv4Addr},
+    pin::Pin,
+    task::{Context, Poll},
+};
 
-use http::{HeaderMap, Method, Request, Uri};
+use bytes::Bytes;
+use http::{HeaderMap, Method, Request, Uri, header::CONTENT_LENGTH};
+use http_body::{Body, Frame, SizeHint};
 use pmesh_layers::{body::RequestBody, conn::ConnInfo, host::HostName};
 
 /// The request that a question is about, and its connection.
@@ -24,7 +31,7 @@ pub(super) struct Asked {
 impl Asked {
     /// The request as the server receives it.
     pub(super) fn to_request(&self) -> Request<RequestBody> {
-        let mut request = Request::new(RequestBody::empty());
+        let mut request = Request::new(declared_body(&self.headers));
         *request.method_mut() = self.method.clone();
         *request.uri_mut() = self.uri.clone();
         *request.headers_mut() = self.headers.clone();
@@ -36,5 +43,26 @@ impl Asked {
         };
         request.extensions_mut().insert(info);
         request
+    }
+}
+
+/// A body that has the length that the headers declare, but no content.
+pub(super) fn declared_body(headers: &HeaderMap) -> RequestBody {
+    let length = headers.get(CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse().ok());
+    length.map_or_else(RequestBody::empty, |length| RequestBody::new(Declared(length)))
+}
+
+struct Declared(u64);
+
+impl Body for Declared {
+    type Data = Bytes;
+    type Error = Infallible;
+
+    fn poll_frame(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
+        Poll::Ready(None)
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        SizeHint::with_exact(self.0)
     }
 }

@@ -21,7 +21,7 @@ use super::{
     listener::Chosen,
     middleware,
     parts::harmless,
-    request::Asked,
+    request::{Asked, declared_body},
     route,
 };
 use crate::{
@@ -92,7 +92,8 @@ pub(super) async fn run(
     explanation.middleware = middleware::explain(route, &request, around, &asked).await;
     let route = harmless(route, &asked);
     let stand_in = StandInRoute::new(&route, around)?;
-    let response = answer::answered(stand_in.service.clone(), request.clone().map(|()| RequestBody::empty())).await;
+    let sent = request.clone().map(|()| declared_body(request.headers()));
+    let response = answer::answered(stand_in.service.clone(), sent).await;
     explanation.outcome = match (stand_in.sent(), response) {
         (Some(sent), _) => {
             explanation.middleware.extend(middleware::prepared(&route, &request, &sent));

@@ -108,6 +108,8 @@ const CASES: &[Case] = &[
         headers: &["Origin: https://page.test"],
         ..get("http://app.test:HTTP/cors", "root gets GET /cors for app.test:HTTP")
     },
+    // The length alone decides, before any body.
+    Case { method: "POST", headers: &["Content-Length: 2000"], ..get("http://app.test:HTTP/small", "413") },
     // Answers.
     get("http://secure.test:HTTP/a?b", "308 to https://secure.test/a?b"),
     get("https://secure.test:HTTPS/a?b", "403"),
@@ -201,6 +203,10 @@ basic_auth = {{ users = {{ alice = "{hash}" }} }}
 [[routes.routes]]
 prefix = "/cors"
 cors = {{ origins = ["https://page.test"] }}
+
+[[routes.routes]]
+path = "/small"
+max_body = "1KiB"
 
 [[routes.routes]]
 path = "/gone"
@@ -372,7 +378,10 @@ fn on_the_wire(case: &Case, program: &Program, tls: &Tls, backends: &Backends, n
     for header in case.headers.iter().chain([&&*id]) {
         head += &format!("{header}\r\n");
     }
-    head += "Content-Length: 0\r\n\r\n";
+    if !head.contains("Content-Length") {
+        head += "Content-Length: 0\r\n";
+    }
+    head += "\r\n";
     let response = if scheme == "https" {
         let host = authority.rsplit_once(':').unwrap().0.trim_end_matches('.');
         let stream = connect(case.from, program.https());
