@@ -45,6 +45,7 @@
 //! | [`rate_limit`] | limits how many requests pass in a span of time, by client, header or in total | `rate-limit` |
 //! | [`max_in_flight`] | limits how many requests are in flight at once, up to the end of their responses | |
 //! | [`edit_headers`] | sets, adds and removes headers of requests and responses | |
+//! | [`mirror`] | sends copies of requests to a second service | |
 //! | [`error_pages`] | replaces the bodies of error responses with pages of your own | |
 //! | [`maintenance`] | answers with 503 while a switch is on | |
 //! | [`fixed_response`] | responds with a status and a text, or not at all | |
@@ -274,6 +275,7 @@ pub mod https_redirect;
 pub mod identity;
 pub mod maintenance;
 pub mod max_in_flight;
+pub mod mirror;
 mod missing;
 #[cfg(feature = "node")]
 pub mod node;

@@ -34,7 +34,13 @@ impl Node for Fake {
             configuration: None,
             health: HealthReport { serving: true },
             registry: RegistryReport { servers: None, connected: false, since: None, error: None, unbelieved: 0 },
-            counters: CountersReport { connections: 0, requests: 0, silent: [].into(), limited: [].into() },
+            counters: CountersReport {
+                connections: 0,
+                requests: 0,
+                silent: [].into(),
+                limited: [].into(),
+                mirrored: [].into(),
+            },
             peers: PeersReport { peers: Vec::new() },
         }
     }

@@ -77,6 +77,9 @@ fn rows(status: &StatusReport) -> Vec<[String; 2]> {
     if !counters.limited.is_empty() {
         rows.push(row("limited", counts(&counters.limited).join(", ")));
     }
+    if !counters.mirrored.is_empty() {
+        rows.push(row("mirrored", counts(&counters.mirrored).join(", ")));
+    }
     rows
 }
 

@@ -33,6 +33,7 @@ const IN_ROUTE: &[(&[&str], &str)] = &[
         &["limit_conn", "maxconn", "max_conn", "inflightreq", "in_flight_req", "circuit_breakers"],
         "write max_in_flight = 100; max_connections_per_client above the first [table] limits the connections of a client",
     ),
+    (&["mirroring", "request_mirror_policies", "shadow"], "write mirror = \"127.0.0.1:9002\""),
     (
         &["proxy_request_buffering", "client_body_buffer_size", "request_buffers", "buffering"],
         "write buffer = \"64KiB\" for request bodies; responses are never buffered",

@@ -167,6 +167,22 @@ pub(crate) const BASIC_AUTH: &[Key] = &[
     ),
 ];
 
+/// The keys of `mirror`.
+pub(crate) const MIRROR: &[Key] = &[
+    Key::inner("upstream", text("ADDRESS"), "The address of the second upstream").required(),
+    Key::inner(
+        "percent",
+        Shape::One(Kind::Within(1, 100)),
+        "How many percent of the requests are copied; default: 100",
+    ),
+    Key::inner(
+        "max_body",
+        Shape::One(Kind::Size),
+        "Requests with a longer body than this are not copied; default: 64KiB",
+    ),
+    Key::inner("max_in_flight", COUNT, "How many copies can be in flight at once; default: 100"),
+];
+
 /// The keys of `hsts`.
 pub(crate) const HSTS: &[Key] = &[
     Key::inner("max_age", MAX_AGE, "How long browsers must use https only"),
@@ -241,7 +257,8 @@ macro_rules! route_keys {
             Key::upstream("buffer", Shape::One(Kind::Size),
                 "Request bodies up to this size are read before the request is forwarded, so that it can be sent to another \
                  endpoint if one fails"),
-            Key::planned("mirror"),
+            Key::upstream("mirror", Shape::Either(&[text("ADDRESS"), Shape::Table(MIRROR)]),
+                "A second upstream that gets copies of the requests, and whose responses are dropped; or a table"),
 
             Key::new("allow_ambiguous_paths", Role::Setting, SWITCH,
                 "Whether to forward ambiguous paths, which a backend may read as the path of another route, such as \

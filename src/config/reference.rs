@@ -5,8 +5,8 @@ use std::{env, fmt::Write, fs, path::Path};
 use super::{
     Fallback, Kind, SETTINGS, Setting,
     keys::{
-        BASIC_AUTH, CERTIFICATE, CHILD_ROUTE, CORS, HEADER, HSTS, LISTENER, MATCH, RATE_LIMIT, REDIRECT, RESPOND,
-        ROUTE, TLS,
+        BASIC_AUTH, CERTIFICATE, CHILD_ROUTE, CORS, HEADER, HSTS, LISTENER, MATCH, MIRROR, RATE_LIMIT, REDIRECT,
+        RESPOND, ROUTE, TLS,
     },
     shape::{Key, Role, Shape},
 };
@@ -26,6 +26,7 @@ const TABLES: &[(&str, &[Key])] = &[
     ("`hsts`", HSTS),
     ("`basic_auth`", BASIC_AUTH),
     ("a header in `request_headers` and `response_headers`", HEADER),
+    ("`mirror`", MIRROR),
     ("`tls`", TLS),
     ("`[listeners.NAME]`", LISTENER),
     ("`[[certificates]]`", CERTIFICATE),

@@ -33,6 +33,7 @@ pub(super) fn parts<'a>(route: &'a Route, asked: &Asked) -> Vec<Part<'a>> {
         request_headers,
         response_headers,
         buffer,
+        mirror,
     } = &route.middleware;
     let none = Middleware::default();
     let only = |middleware: Middleware| Route { middleware, redirect_https: false, hsts: None, ..route.clone() };
@@ -97,8 +98,13 @@ pub(super) fn parts<'a>(route: &'a Route, asked: &Asked) -> Vec<Part<'a>> {
         parts.push(part("request_headers", middleware, Box::new(|_| effects::edits(request_headers, "request"))));
     }
     if let Some(size) = *buffer {
-        let middleware = Middleware { buffer: Some(size), ..none };
+        let middleware = Middleware { buffer: Some(size), ..none.clone() };
         parts.push(part("buffer", middleware, Box::new(move |_| format!("reads bodies of up to {size} bytes first"))));
+    }
+    if let Some(mirror) = mirror {
+        // The explanation itself copies nothing.
+        let effect = move |_: &effects::Ran<'_>| format!("copies {} % to {}", mirror.percent, mirror.upstream);
+        parts.push(part("mirror", none, Box::new(effect)));
     }
     parts
 }

@@ -71,6 +71,7 @@ fn layered<S: Inner>(answer: S, route: &Route, to_https: Option<HttpsRedirectLay
         error_pages,
         request_headers,
         buffer: _,
+        mirror: _,
         response_headers,
         maintenance: _,
         rate_limit: _,

@@ -63,7 +63,10 @@ impl Node for Admin {
         let generation = self.process.generation();
         let mut endpoints = Vec::new();
         for (connections, routes) in generation.routes.endpoints() {
-            let places = routes.iter().flat_map(|route| places(route)).collect();
+            let endpoint_of = |route: &Route| route.endpoints().contains(connections.endpoint());
+            let note = |route| if endpoint_of(route) { "" } else { " (mirror)" };
+            let places = |route| places(route).map(|place| place + note(route));
+            let places = routes.iter().copied().flat_map(places).collect();
             let record = connections.record();
             let pools: Vec<_> = connections.pools().map(|stats| &**stats).collect();
             let stats: Vec<_> = record.stats.iter().map(|stats| &**stats).collect();

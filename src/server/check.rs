@@ -60,7 +60,7 @@ pub(super) fn doubts(settings: &Settings, certificates: &Certificates) -> Vec<St
 
 /// Routes that do not verify their upstreams.
 fn unverified(settings: &Settings) -> impl Iterator<Item = String> {
-    settings.routes.iter().filter(|route| route.endpoints().iter().any(Endpoint::is_tls)).filter_map(|route| {
+    settings.routes.iter().filter(|route| route.all_endpoints().any(Endpoint::is_tls)).filter_map(|route| {
         let AcceptedCertificates::Any(origin) = &route.tls.accepted else { return None };
         Some(format!(
             "{origin}: certificates of the upstreams of {} are not verified, so another server can pose as them; to \

@@ -4,6 +4,7 @@ use std::{path::PathBuf, sync::Arc, time::SystemTime};
 
 use pmesh_layers::{
     host::{HostName, ServedHosts},
+    mirror::MirrorStats,
     serve::HttpServer,
 };
 use rustls::ServerConfig;
@@ -76,6 +77,11 @@ impl Builder {
     /// The counters of requests that a limit of their route rejected.
     pub fn limited(&self) -> &Arc<LimitCounters> {
         self.endpoints.limited()
+    }
+
+    /// What became of copies of requests.
+    pub fn mirrored(&self) -> &Arc<MirrorStats> {
+        self.endpoints.mirrored()
     }
 
     /// Builds a generation from `settings`. Whatever has not changed since `previous` is reused.

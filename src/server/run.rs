@@ -3,7 +3,7 @@
 use std::{sync::Arc, time::Instant};
 
 use arc_swap::ArcSwap;
-use pmesh_layers::{connect::Resolver, identity::Authority};
+use pmesh_layers::{connect::Resolver, identity::Authority, mirror::MirrorStats};
 use tokio::sync::{Notify, mpsc, watch};
 use tower::BoxError;
 
@@ -30,7 +30,7 @@ use crate::{
     mesh::{self, About, Announcement, Api, IdentityWatch, Instance, Peers, Registry, RegistryOptions, Seal},
     secret::{CONTEXT, SecretWatch, Secrets},
     settings::{Loaded, Settings, Values, summary},
-    telemetry::counters::{Counters, LimitCounters},
+    telemetry::counters::{Counters, LimitCounters, copies},
     upstream::Endpoints,
 };
 
@@ -136,7 +136,7 @@ impl Server {
         let generation = process.generation();
         let peers = || Arc::clone(&process.peers);
         let instance = Instance::random();
-        let limited = Arc::clone(builder.limited());
+        let (limited, mirrored) = (Arc::clone(builder.limited()), Arc::clone(builder.mirrored()));
         let about = Arc::new(About {
             name: generation.settings.node.clone(),
             instance,
@@ -147,6 +147,7 @@ impl Server {
             registry: self.registry.as_ref().map(|options| (options.servers.clone(), options.view.clone())),
             counters: process.counters.clone(),
             limited: Arc::clone(&limited),
+            mirrored: Arc::clone(&mirrored),
             stop: stopped.clone(),
         });
         let api = Api::new(Arc::clone(&about));
@@ -219,7 +220,7 @@ impl Server {
             tracing::error!("the control thread panicked; this is a bug");
         }
         drop(self.lock);
-        log_totals(&process.counters, &limited, process.admission.room().idle_ended());
+        log_totals(&process.counters, &limited, &mirrored, process.admission.room().idle_ended());
         if broken > 0 { Err(format!("workers that panicked: {broken}; the log says why").into()) } else { Ok(()) }
     }
 }
@@ -237,16 +238,18 @@ pub fn run(configuration: Configuration, loaded: Loaded) -> Result<(), BoxError>
     server.serve()
 }
 
-fn log_totals(counters: &[Arc<Counters>], limited: &LimitCounters, idle_ended: u64) {
+fn log_totals(counters: &[Arc<Counters>], limited: &LimitCounters, mirrored: &MirrorStats, idle_ended: u64) {
     let total = |count: fn(&Counters) -> u64| counters.iter().map(|worker| count(worker)).sum::<u64>();
     let rejections = Counters::rejections(counters.iter().map(|worker| &**worker));
     let limited: Vec<_> = limited.counts().map(|(key, count)| format!("{key} {count}")).collect();
+    let mirrored: Vec<_> = copies(mirrored).map(|(what, count)| format!("{what} {count}")).collect();
     let silent: Vec<_> = rejections.iter().map(|(reason, count)| format!("{reason} {count}")).collect();
     tracing::info!(
         connections = total(|worker| worker.connections.value()),
         requests = total(|worker| worker.requests.value()),
         silent = if silent.is_empty() { "none".to_owned() } else { silent.join(", ") },
         limited = (!limited.is_empty()).then(|| limited.join(", ")),
+        mirrored = (!mirrored.is_empty()).then(|| mirrored.join(", ")),
         idle_ended,
         "stopped"
     );

@@ -44,7 +44,7 @@ pub use self::{
     registry::{InvalidRegistry, Login, RegistryServers},
     route::{
         API_HOST, AcceptedCertificates, Allowed, Answer, BasicAuth, ClientCertificate, Cors, ErrorPages, Hidden, Hsts,
-        Inherited, Middleware, PemFile, Place, Redirection, Respond, Route, ShownPath, UpstreamTls, hidden,
+        Inherited, Middleware, Mirror, PemFile, Place, Redirection, Respond, Route, ShownPath, UpstreamTls, hidden,
         in_matching_order,
     },
     secret::{SECRET_FILE, SecretSource},

@@ -2,6 +2,8 @@
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use pmesh_layers::mirror::MirrorStats;
+
 /// The counters of one worker. They are summed over the workers when they are read.
 #[derive(Debug, Default)]
 pub struct Counters {
@@ -72,6 +74,12 @@ impl LimitCounters {
         let counts = [("rate_limit", self.rate_limit.value()), ("max_in_flight", self.max_in_flight.value())];
         counts.into_iter().filter(|(_, count)| *count > 0)
     }
+}
+
+/// What became of copies of requests, with how many, if there were any.
+pub fn copies(stats: &MirrorStats) -> impl Iterator<Item = (&'static str, u64)> {
+    let counts = [("answered", stats.answered()), ("failed", stats.failed()), ("skipped", stats.skipped())];
+    counts.into_iter().filter(|(_, count)| *count > 0)
 }
 
 /// A number that only grows.

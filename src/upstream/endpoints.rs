@@ -14,6 +14,7 @@ use pmesh_layers::{
     balance::{EndpointStats, Health},
     buffer_body::BufferMemory,
     connect::{Resolver, SourceConnector, SourceSubnet, TlsConnector, UnixConnector},
+    mirror::MirrorStats,
     node::NodeIdentity,
     pool::{Http2Pool, Pool, PoolStats},
 };
@@ -122,6 +123,7 @@ pub struct Endpoints {
     identity: NodeIdentity,
     pub(super) peers: Arc<Peers>,
     limited: Arc<LimitCounters>,
+    mirrored: Arc<MirrorStats>,
     buffer_memory: BufferMemory,
     records: HashMap<Destination, Arc<Record>>,
     connections: HashMap<(Destination, ConnectionSettings), Arc<Connections>>,
@@ -138,14 +140,31 @@ impl Endpoints {
         identity: NodeIdentity,
         peers: Arc<Peers>,
     ) -> Self {
-        let (limited, records, connections, tls) = Default::default();
+        let (limited, mirrored, records, connections, tls) = Default::default();
         let buffer_memory = middleware::buffer_memory();
-        Self { workers, admission, resolver, identity, peers, limited, buffer_memory, records, connections, tls }
+        Self {
+            workers,
+            admission,
+            resolver,
+            identity,
+            peers,
+            limited,
+            mirrored,
+            buffer_memory,
+            records,
+            connections,
+            tls,
+        }
     }
 
     /// The counters of requests that a limit of their route rejected.
     pub fn limited(&self) -> &Arc<LimitCounters> {
         &self.limited
+    }
+
+    /// What became of copies of requests.
+    pub fn mirrored(&self) -> &Arc<MirrorStats> {
+        &self.mirrored
     }
 
     /// The memory for buffered bodies.

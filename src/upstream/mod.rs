@@ -8,6 +8,7 @@ mod connect_timeouts;
 mod destination;
 mod endpoints;
 mod maintenance;
+mod mirror;
 mod proxy;
 mod route_settings;
 mod routes;

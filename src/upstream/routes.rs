@@ -2,7 +2,10 @@
 
 use std::{collections::HashMap, sync::Arc, time::Duration};
 
-use pmesh_layers::upgrade::{TunnelCloser, TunnelLayer};
+use pmesh_layers::{
+    mirror::{MirrorLayer, MirrorStats},
+    upgrade::{TunnelCloser, TunnelLayer},
+};
 use tower::{BoxError, Layer};
 
 use super::{
@@ -10,12 +13,13 @@ use super::{
     by_place::{ByPlace, name},
     connect_timeouts::ConnectTimeouts,
     maintenance::{MaintenanceFiles, Switch},
+    mirror::mirrors,
     proxy::{Proxy, Untunneled, proxy},
     route_settings::RouteSettings,
     trust::Trust,
 };
 use crate::{
-    middleware::{self, Limits, Shared},
+    middleware::{self, Layered, Limits, Shared},
     settings::{Answer, Place, Route, Settings},
 };
 
@@ -28,6 +32,7 @@ pub struct Routes {
     services: Box<[Arc<[RouteService<Proxy>]>]>,
     built: Vec<Arc<Built>>,
     maintenance: MaintenanceFiles,
+    mirrored: Arc<MirrorStats>,
 }
 
 /// A route, and the services built for it.
@@ -38,6 +43,8 @@ struct Built {
     endpoints: Vec<Arc<Connections>>,
     shared: Shared,
     services: Services,
+    /// Copy requests to the mirror. One per worker, if there is a mirror.
+    mirrors: Vec<MirrorLayer<Layered>>,
     /// One for each place.
     closers: Vec<Arc<TunnelCloser>>,
 }
@@ -90,7 +97,13 @@ impl Routes {
         let built = built.collect::<Result<Vec<_>, _>>()?;
         let of_worker = |worker: usize| built.iter().flat_map(|built| built.services(worker)).collect();
         let services = (0..endpoints.workers()).map(of_worker).collect();
-        Ok(Self { tables: Tables::build(settings)?, services, built, maintenance })
+        Ok(Self {
+            tables: Tables::build(settings)?,
+            services,
+            built,
+            maintenance,
+            mirrored: Arc::clone(endpoints.mirrored()),
+        })
     }
 
     /// The route table of each listener. Its targets are indices into [`services`](Self::services).
@@ -117,6 +130,11 @@ impl Routes {
             }
         }
         all
+    }
+
+    /// What became of copies of requests, since startup.
+    pub fn mirrored(&self) -> &MirrorStats {
+        &self.mirrored
     }
 
     /// Checks which files of `maintenance` exist, and reads the ones that have changed, or all.
@@ -191,13 +209,15 @@ impl Built {
         endpoints: &mut Endpoints,
     ) -> Result<Arc<Self>, BoxError> {
         let own = route.endpoints().iter().filter(|endpoint| !endpoint.is_mesh());
-        let own: Vec<_> = own
-            .map(|endpoint| endpoints.connections(endpoint, route, &settings.connections, timeouts, trust))
-            .collect::<Result<_, _>>()?;
+        let mut connections = |endpoint| endpoints.connections(endpoint, route, &settings.connections, timeouts, trust);
+        let own: Vec<_> = own.map(&mut connections).collect::<Result<_, _>>()?;
+        let mirror = route.mirror().map(|mirror| connections(&mirror.upstream)).transpose()?;
+        let only_mirrored = mirror.iter().filter(|mirror| !own.iter().any(|own| Arc::ptr_eq(own, mirror)));
+        let all: Vec<_> = own.iter().chain(only_mirrored).cloned().collect();
         if let Some((before, _)) = route.places().find_map(|place| before.get(place, route))
             && before.route == *route
             && before.settings == *settings
-            && before.endpoints.iter().map(Arc::as_ptr).eq(own.iter().map(Arc::as_ptr))
+            && before.endpoints.iter().map(Arc::as_ptr).eq(all.iter().map(Arc::as_ptr))
         {
             return Ok(Arc::clone(before));
         }
@@ -212,12 +232,14 @@ impl Built {
                 Services::Answer(RouteService::respond(respond, route, settings.https_port, &shared)?)
             }
         };
+        let mirrors = mirror.map(|mirror| mirrors(route, settings, &mirror, endpoints)).transpose()?;
         Ok(Arc::new(Self {
             route: route.clone(),
             settings: settings.clone(),
-            endpoints: own,
+            endpoints: all,
             shared,
             services,
+            mirrors: mirrors.unwrap_or_default(),
             closers,
         }))
     }
@@ -233,7 +255,8 @@ impl Built {
             // After a backend's 101, bytes bypass the stack.
             Services::Proxies(proxies) => {
                 let proxy = tunnels.clone().closed_by(closer).layer(proxies[worker].clone());
-                RouteService::proxy(proxy, &self.route, self.settings.https_port, &self.shared)
+                let mirror = self.mirrors.get(worker);
+                RouteService::proxy(proxy, &self.route, self.settings.https_port, &self.shared, mirror)
             }
             Services::Answer(answer) => answer.clone(),
         })

@@ -7,9 +7,10 @@ use futures_util::future::{BoxFuture, Either};
 use pmesh_layers::{
     body::{RequestBody, ResponseBody},
     fixed_response::{FixedResponse, InvalidStatus, Silence},
+    mirror::MirrorLayer,
     redirect::{NotARedirect, Redirect},
 };
-use tower::{BoxError, Service, util::MapErr};
+use tower::{BoxError, Layer, Service, util::MapErr};
 
 use crate::{
     middleware::{self, Answer, Inner, Layered, Shared},
@@ -26,12 +27,21 @@ pub enum RouteService<P> {
 }
 
 impl<P: Inner> RouteService<P> {
-    /// Sends requests to `proxy`, through the middleware of the route.
-    pub fn proxy(proxy: P, route: &Route, https_port: Option<u16>, shared: &Shared) -> Self {
+    /// Sends requests to `proxy` and copies to `mirror`, through the middleware of the route.
+    pub fn proxy(
+        proxy: P,
+        route: &Route,
+        https_port: Option<u16>,
+        shared: &Shared,
+        mirror: Option<&MirrorLayer<Layered>>,
+    ) -> Self {
         if middleware::is_bare(route) {
             return Self::Proxy(proxy);
         }
-        Self::Layered(middleware::around(proxy, route, https_port, shared))
+        Self::Layered(match mirror {
+            Some(mirror) => middleware::around(mirror.layer(proxy), route, https_port, shared),
+            None => middleware::around(proxy, route, https_port, shared),
+        })
     }
 
     /// Redirects straight to the target, even if the route redirects to https.

@@ -62,7 +62,7 @@ impl StandInRoute {
         let sent = Arc::clone(&stand_in.sent);
         let service = match &route.answer {
             Answer::Upstream(_) => {
-                RouteService::proxy(stand_in.prepared(route, &common), route, common.https_port, shared)
+                RouteService::proxy(stand_in.prepared(route, &common), route, common.https_port, shared, None)
             }
             Answer::Redirect(redirection) => RouteService::redirect(redirection, route, shared)?,
             Answer::Respond(respond) => RouteService::respond(respond, route, common.https_port, shared)?,
@@ -80,7 +80,7 @@ impl StandInRoute {
         let inner = stand_in.prepared(&bare, &common);
         let service = match &route.answer {
             Answer::Upstream(_) | Answer::Respond(Respond::Fixed { .. }) => {
-                RouteService::proxy(inner, route, common.https_port, shared)
+                RouteService::proxy(inner, route, common.https_port, shared, None)
             }
             Answer::Redirect(_) => RouteService::Layered(crate::middleware::around_redirect(inner, route, shared)),
             Answer::Respond(Respond::Silence) => RouteService::Proxy(inner),

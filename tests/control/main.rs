@@ -12,6 +12,7 @@ mod full;
 mod health;
 mod homes;
 mod limits;
+mod mirrors;
 mod queries;
 mod reload;
 mod rotation;

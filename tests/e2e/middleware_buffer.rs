@@ -25,19 +25,19 @@ use crate::support::{
 const HOST: &str = "example.com";
 const BUFFER: usize = 64 * 1024;
 
-type AnyBody = UnsyncBoxBody<Bytes, Infallible>;
+pub type AnyBody = UnsyncBoxBody<Bytes, Infallible>;
 
 /// Bytes that do not repeat soon.
-fn bytes(length: usize) -> Bytes {
+pub fn bytes(length: usize) -> Bytes {
     (0..length).map(|index| u8::try_from(index * 31 % 251).unwrap()).collect()
 }
 
-fn of_known_length(data: Bytes) -> AnyBody {
+pub fn of_known_length(data: Bytes) -> AnyBody {
     Full::new(data).boxed_unsync()
 }
 
 /// Chunked over HTTP/1.1, and without `Content-Length` over HTTP/2.
-fn of_unknown_length(mut data: Bytes) -> AnyBody {
+pub fn of_unknown_length(mut data: Bytes) -> AnyBody {
     let mut frames = Vec::new();
     while !data.is_empty() {
         frames.push(Ok(Frame::data(data.split_to(data.len().min(1000)))));

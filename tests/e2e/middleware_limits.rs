@@ -87,7 +87,7 @@ fn requests_are_counted_by_header_or_all_together() {
 }
 
 /// A backend that sends the last byte of each body when signalled.
-fn slow_backend() -> (Backend, mpsc::Sender<()>) {
+pub fn slow_backend() -> (Backend, mpsc::Sender<()>) {
     let (release, released) = mpsc::channel();
     let released = Mutex::new(released);
     let backend = Backend::start(move |connection| {

@@ -13,6 +13,7 @@ mod include;
 mod kept;
 mod limits;
 mod listeners;
+mod mirrors;
 mod pages;
 mod rate_limits;
 mod removed;

@@ -13,6 +13,7 @@ mod middleware_basic_auth;
 mod middleware_buffer;
 mod middleware_cors;
 mod middleware_limits;
+mod middleware_mirror;
 mod middleware_pages;
 mod newcomers;
 mod references;

@@ -19,7 +19,7 @@ impl InFlightCount {
     }
 
     /// Counts one more, unless there are `max` already.
-    pub(super) fn add(&self, max: usize) -> Option<Counted> {
+    pub(crate) fn add(&self, max: usize) -> Option<Counted> {
         let more = |count| (count < max).then_some(count + 1);
         self.0.fetch_update(Ordering::Relaxed, Ordering::Relaxed, more).ok()?;
         Some(Counted(Arc::new(One(self.clone()))))

@@ -7,14 +7,14 @@ use std::{
 };
 
 use arc_swap::ArcSwap;
-use pmesh_layers::identity::NodeName;
+use pmesh_layers::{identity::NodeName, mirror::MirrorStats};
 use tokio::sync::watch;
 
 use super::{CountersReport, HealthReport, ListenerReport, NodeReport, PeerReport, PeersReport, RegistryReport, Route};
 use crate::{
     mesh::{Instance, Peers, RegistryStatus, RegistryView, Served, Source, State},
     settings::{Listener, RegistryServers},
-    telemetry::counters::{Counters, LimitCounters},
+    telemetry::counters::{Counters, LimitCounters, copies},
 };
 
 /// Everything that can be reported about this node, always current.
@@ -38,6 +38,8 @@ pub struct About {
     pub counters: Vec<Arc<Counters>>,
     /// The counters of limits.
     pub limited: Arc<LimitCounters>,
+    /// What became of copies of requests.
+    pub mirrored: Arc<MirrorStats>,
     /// Whether it is shutting down.
     pub stop: watch::Receiver<bool>,
 }
@@ -112,6 +114,7 @@ impl About {
             requests: total(|worker| worker.requests.value()),
             silent: silent.into_iter().map(|(reason, count)| (reason.to_owned(), count)).collect(),
             limited: self.limited.counts().map(|(key, count)| (key.to_owned(), count)).collect(),
+            mirrored: copies(&self.mirrored).map(|(what, count)| (what.to_owned(), count)).collect(),
         }
     }
 

@@ -147,6 +147,7 @@ mod tests {
             registry: None,
             counters: Vec::new(),
             limited: Arc::default(),
+            mirrored: Arc::default(),
             stop,
         }))
     }

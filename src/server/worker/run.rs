@@ -21,6 +21,8 @@ use crate::http::stack::Stack;
 
 /// How long handshakes get to finish on shutdown. Requests get `shutdown_timeout`.
 const HANDSHAKES: Duration = Duration::from_secs(1);
+/// How long copies for mirrors get to finish after the last request. No client waits for them.
+const COPIES: Duration = Duration::from_secs(1);
 
 impl<S: Stack> Worker<S> {
     pub(super) async fn run(
@@ -68,16 +70,21 @@ impl<S: Stack> Worker<S> {
         let start = Instant::now();
         let open = [self.connections(), self.connections_of_nodes()];
         open.iter().for_each(|connections| connections.drain());
+        let mut only_copies_since = None;
         while start.elapsed() < self.process.current().settings.shutdown_timeout {
             let handshakes = self.handshakes.load(Ordering::Relaxed) > 0 && start.elapsed() < HANDSHAKES;
             if !handshakes && open.iter().all(|connections| connections.is_empty()) {
-                return;
+                let since = *only_copies_since.get_or_insert_with(Instant::now);
+                if self.process.current().routes.mirrored().in_flight() == 0 || since.elapsed() >= COPIES {
+                    return;
+                }
             }
             sleep(Duration::from_millis(10)).await;
         }
-        tracing::warn!(
-            connections = open.iter().map(|connections| connections.len()).sum::<usize>(),
-            "shutdown_timeout has passed: closing connections with requests in flight"
-        );
+        let left = open.iter().map(|connections| connections.len()).sum::<usize>();
+        if left == 0 {
+            return;
+        }
+        tracing::warn!(connections = left, "shutdown_timeout has passed: closing connections with requests in flight");
     }
 }

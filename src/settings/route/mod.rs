@@ -26,7 +26,7 @@ pub use self::{
     answer::Answer,
     hsts::Hsts,
     inherited::Inherited,
-    middleware::{Allowed, BasicAuth, Cors, ErrorPages, Middleware},
+    middleware::{Allowed, BasicAuth, Cors, ErrorPages, Middleware, Mirror},
     order::{Hidden, hidden, in_matching_order},
     place::{Place, ShownPath},
     redirection::Redirection,
@@ -94,6 +94,16 @@ impl Route {
             Answer::Upstream(endpoints) => endpoints,
             Answer::Redirect(_) | Answer::Respond(_) => &[],
         }
+    }
+
+    /// Where copies of its requests go. `None` if the route has no upstream.
+    pub fn mirror(&self) -> Option<&Mirror> {
+        self.middleware.mirror.as_ref().filter(|_| !self.endpoints().is_empty())
+    }
+
+    /// The endpoints that its requests and their copies go to.
+    pub fn all_endpoints(&self) -> impl Iterator<Item = &Endpoint> {
+        self.endpoints().iter().chain(self.mirror().map(|mirror| &mirror.upstream))
     }
 
     /// The prefixes of its paths.

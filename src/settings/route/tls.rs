@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use rustls::pki_types::ServerName;
 
-use super::{Answer, Scope};
+use super::{Answer, Mirror, Scope};
 use crate::{
     config::{Node, Problems},
     settings::{endpoint::Endpoint, origin::Origin, upstream::UpstreamName},
@@ -78,6 +78,7 @@ pub(super) fn read(scope: &Scope<'_>, answer: Option<&Answer>, problems: &mut Pr
     if let Some(Answer::Upstream(endpoints)) = answer
         && is_own
         && !endpoints.iter().any(Endpoint::is_tls)
+        && !Mirror::has_tls(scope)
     {
         let message = "`tls` is for upstreams with TLS (https:// or h2://), and this route has none";
         let for_clients = if tls.field("cert").is_some() { format!("; {FOR_CLIENTS}") } else { String::new() };

@@ -49,7 +49,7 @@ impl Trust {
         let (system, files, any, clients) = (None, HashMap::new(), Authorities::any(), HashMap::new());
         let mut trust = Self { system, files, any, clients };
         let same = |id| previous.and_then(|previous| previous.find_by_id(id));
-        for route in routes.iter().filter(|route| route.endpoints().iter().any(Endpoint::is_tls)) {
+        for route in routes.iter().filter(|route| route.all_endpoints().any(Endpoint::is_tls)) {
             match &route.tls.accepted {
                 AcceptedCertificates::Ca(file) if !trust.files.contains_key(&file.path) => {
                     trust.files.insert(file.path.clone(), Authorities::from_file(file, same)?);

@@ -6,6 +6,7 @@ mod clients;
 mod cors;
 mod headers;
 mod in_flight;
+mod mirror;
 mod pages;
 mod rate_limit;
 
@@ -18,13 +19,14 @@ pub(in crate::settings) use self::pages::ReadPages;
 pub use self::{
     basic_auth::BasicAuth,
     cors::{Allowed, Cors},
+    mirror::Mirror,
     pages::ErrorPages,
 };
 use super::Scope;
 use crate::config::Problems;
 
 /// The keys of middleware, in the order in which requests pass it.
-const KEYS: [&str; 12] = [
+const KEYS: [&str; 13] = [
     "response_headers",
     "error_pages",
     "compress",
@@ -37,6 +39,7 @@ const KEYS: [&str; 12] = [
     "basic_auth",
     "request_headers",
     "buffer",
+    "mirror",
 ];
 
 /// The middleware of a route. [`middleware`](crate::middleware) has the order.
@@ -64,6 +67,8 @@ pub struct Middleware {
     pub request_headers: HeaderEdits,
     /// How long request bodies can be that are read before the request is forwarded, if any are.
     pub buffer: Option<usize>,
+    /// Where copies of requests go, if they are copied.
+    pub mirror: Option<Mirror>,
     /// Changes to the headers of responses.
     pub response_headers: HeaderEdits,
 }
@@ -80,6 +85,7 @@ impl Middleware {
         let cors = Cors::read(scope, problems);
         let basic_auth = basic_auth::read(scope, problems);
         let buffer = buffer::read(scope, problems);
+        let mirror = Mirror::read(scope, problems);
         let request_headers = headers::read(scope, Message::Request, problems);
         let response_headers = headers::read(scope, Message::Response, problems);
         Some(Self {
@@ -94,6 +100,7 @@ impl Middleware {
             basic_auth: basic_auth?,
             request_headers: request_headers?,
             buffer: buffer?,
+            mirror: mirror?,
             response_headers: response_headers?,
         })
     }

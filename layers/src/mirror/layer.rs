@@ -1,0 +1,217 @@
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+    task::{Context, Poll},
+    time::Duration,
+};
+
+use bytes::Bytes;
+use http::{HeaderName, HeaderValue, Method, Request, Response, header::UPGRADE};
+use http_body::Body;
+use tower::{BoxError, Layer, Service};
+
+use super::{MirrorStats, body::Copied, head::Head};
+use crate::{
+    body::RequestBody,
+    buffer_body::{Buffer, BufferMemory},
+    durations::bounded,
+    max_in_flight::InFlightCount,
+    stream_kind::is_two_way,
+};
+
+/// A layer that sends copies of requests to a mirror. The [module](super) has an example.
+///
+/// A copy is sent by a task of its own once the body of its request is complete, with its trailers and without extensions and
+/// `Expect`. So the mirror never gets a part of a request. Put a [`BufferBodyLayer`](crate::buffer_body::BufferBodyLayer)
+/// around this layer to send copies even if the inner service does not read the whole body.
+///
+/// A request is not copied if its body is longer than [`max_body`](Self::max_body) or incomplete, or if there are already
+/// [`max_in_flight`](Self::max_in_flight) copies. Nor are upgrades, and the requests of gRPC and of Connect streams.
+///
+/// The layer must be called within a tokio runtime.
+#[derive(Debug)]
+pub struct MirrorLayer<M> {
+    mirror: M,
+    shared: Arc<Shared>,
+}
+
+/// What all clones of a layer share.
+#[derive(Debug, Clone)]
+pub(super) struct Shared {
+    percent: usize,
+    /// How many requests there have been.
+    requests: Arc<AtomicUsize>,
+    max_body: usize,
+    memory: BufferMemory,
+    max_in_flight: usize,
+    count: InFlightCount,
+    pub(super) header: Option<(HeaderName, HeaderValue)>,
+    pub(super) timeout: Duration,
+    pub(super) stats: Arc<MirrorStats>,
+}
+
+impl<M> MirrorLayer<M> {
+    /// Creates a layer that copies all requests with bodies of up to 64 KiB to `mirror`. At most 100 copies are in flight at
+    /// once, each for up to 60 seconds.
+    pub fn new(mirror: M) -> Self {
+        let shared = Shared {
+            percent: 100,
+            requests: Arc::default(),
+            max_body: 64 * 1024,
+            memory: BufferMemory::default(),
+            max_in_flight: 100,
+            count: InFlightCount::new(),
+            header: None,
+            timeout: Duration::from_secs(60),
+            stats: Arc::default(),
+        };
+        Self { mirror, shared: Arc::new(shared) }
+    }
+
+    /// Copies only so many percent of the requests: of each hundred, exactly this many, evenly spread.
+    #[must_use]
+    pub fn percent(self, percent: usize) -> Self {
+        self.with(|shared| shared.percent = percent)
+    }
+
+    /// Sets the maximum length of a body that is copied; 64 KiB by default.
+    #[must_use]
+    pub fn max_body(self, bytes: usize) -> Self {
+        self.with(|shared| shared.max_body = bytes)
+    }
+
+    /// Sets the memory for bodies. Layers can share it. By default, only the other settings limit it.
+    #[must_use]
+    pub fn memory(self, memory: BufferMemory) -> Self {
+        self.with(|shared| shared.memory = memory)
+    }
+
+    /// Sets the maximum number of copies in flight; 100 by default.
+    #[must_use]
+    pub fn max_in_flight(self, max: usize) -> Self {
+        self.with(|shared| shared.max_in_flight = max)
+    }
+
+    /// Sets how long a copy can take, up to the end of its response; 60 seconds by default.
+    #[must_use]
+    pub fn timeout(self, timeout: Duration) -> Self {
+        self.with(|shared| shared.timeout = bounded(timeout))
+    }
+
+    /// Sets a header on copies, by which the mirror can tell them from other requests. By default, copies have the same
+    /// headers as their requests.
+    #[must_use]
+    pub fn header(self, name: HeaderName, value: HeaderValue) -> Self {
+        self.with(|shared| shared.header = Some((name, value)))
+    }
+
+    /// Counts copies in `stats`.
+    #[must_use]
+    pub fn stats(self, stats: Arc<MirrorStats>) -> Self {
+        self.with(|shared| shared.stats = stats)
+    }
+
+    /// The same layer with another mirror, for example for another thread. Both together keep to `percent` and
+    /// `max_in_flight`.
+    pub fn with_mirror<N>(&self, mirror: N) -> MirrorLayer<N> {
+        MirrorLayer { mirror, shared: Arc::clone(&self.shared) }
+    }
+
+    fn with(mut self, change: impl FnOnce(&mut Shared)) -> Self {
+        change(Arc::make_mut(&mut self.shared));
+        self
+    }
+}
+
+impl<M: Clone> Clone for MirrorLayer<M> {
+    fn clone(&self) -> Self {
+        self.with_mirror(self.mirror.clone())
+    }
+}
+
+impl<S, M: Clone> Layer<S> for MirrorLayer<M> {
+    type Service = Mirror<S, M>;
+
+    fn layer(&self, inner: S) -> Self::Service {
+        Mirror { inner, layer: self.clone() }
+    }
+}
+
+/// The service of [`MirrorLayer`].
+#[derive(Debug, Clone)]
+pub struct Mirror<S, M> {
+    inner: S,
+    layer: MirrorLayer<M>,
+}
+
+impl<S, M> Mirror<S, M> {
+    inner_accessors!();
+}
+
+impl<S, M, B, R> Service<Request<B>> for Mirror<S, M>
+where
+    S: Service<Request<RequestBody>>,
+    M: Service<Request<RequestBody>, Response = Response<R>, Error: Into<BoxError>, Future: Send>,
+    M: Clone + Send + 'static,
+    B: Body<Data = Bytes, Error: Into<BoxError>> + Send + 'static,
+    R: Body<Error: Into<BoxError>> + Send + 'static,
+{
+    type Response = S::Response;
+    type Error = S::Error;
+    type Future = S::Future;
+
+    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), S::Error>> {
+        self.inner.poll_ready(cx)
+    }
+
+    fn call(&mut self, request: Request<B>) -> Self::Future {
+        let (parts, body) = request.into_parts();
+        let mut request = Request::from_parts(parts, RequestBody::new(body));
+        if self.layer.shared.is_mirrored(&request) {
+            self.layer.copy(&mut request);
+        }
+        self.inner.call(request)
+    }
+}
+
+impl Shared {
+    /// Whether a request is copied if there is room.
+    fn is_mirrored(&self, request: &Request<RequestBody>) -> bool {
+        let can_be = request.method() != Method::CONNECT
+            && !request.headers().contains_key(UPGRADE)
+            && !is_two_way(request.headers());
+        can_be && is_chosen(self.requests.fetch_add(1, Ordering::Relaxed), self.percent)
+    }
+}
+
+/// Whether a request is one of those that are copied. 37 and 100 have no common factor, so `percent` of a hundred consecutive
+/// requests are, and no short pattern in the requests repeats in the choice.
+fn is_chosen(index: usize, percent: usize) -> bool {
+    index % 100 * 37 % 100 < percent
+}
+
+impl<M> MirrorLayer<M> {
+    fn copy<R>(&self, request: &mut Request<RequestBody>)
+    where
+        M: Service<Request<RequestBody>, Response = Response<R>, Error: Into<BoxError>, Future: Send>,
+        M: Clone + Send + 'static,
+        R: Body<Error: Into<BoxError>> + Send + 'static,
+    {
+        let shared = &*self.shared;
+        let fits = request.body().size_hint().lower() <= shared.max_body as u64;
+        let counted = fits.then(|| shared.count.add(shared.max_in_flight)).flatten();
+        let Some(counted) = counted else { return shared.stats.skip() };
+        let copy = Head::new(request, self.mirror.clone(), Arc::clone(&self.shared), counted);
+        let body = if request.body().is_end_stream() { Some(RequestBody::empty()) } else { request.body().again() };
+        match body {
+            Some(body) => copy.send(body),
+            None => {
+                let body = std::mem::take(request.body_mut());
+                let buffer = Buffer::new(shared.max_body, shared.memory.clone());
+                *request.body_mut() = RequestBody::new(Copied::new(body, buffer, copy));
+            }
+        }
+    }
+}

@@ -1,0 +1,41 @@
+//! Sends copies of a route's requests to its mirror.
+
+use std::{slice, sync::Arc};
+
+use ::http::{HeaderName, HeaderValue};
+use pmesh_layers::mirror::MirrorLayer;
+use tower::BoxError;
+
+use super::{Connections, Endpoints, proxy::proxy, route_settings::RouteSettings};
+use crate::{
+    middleware::Layered,
+    settings::{Answer, Route},
+};
+
+/// By which a backend can tell copies from other requests. Clients cannot send it.
+const HEADER: HeaderName = HeaderName::from_static("x-pmesh-mirror");
+
+/// Builds the layer of each worker. A copy takes the same path as its request, except for its endpoint.
+pub(super) fn mirrors(
+    route: &Route,
+    settings: &RouteSettings,
+    connections: &Arc<Connections>,
+    endpoints: &Endpoints,
+) -> Result<Vec<MirrorLayer<Layered>>, BoxError> {
+    let Some(mirror) = route.mirror() else { return Ok(Vec::new()) };
+    let layer = MirrorLayer::new(())
+        .percent(mirror.percent)
+        .max_body(mirror.max_body)
+        .max_in_flight(mirror.max_in_flight)
+        .memory(endpoints.buffer_memory().clone())
+        .header(HEADER, HeaderValue::from_static("1"))
+        // The proxy limits the time for the head of the response. The body has as much time again.
+        .timeout(route.response_timeout.saturating_mul(2))
+        .stats(Arc::clone(endpoints.mirrored()));
+    let route = Route { answer: Answer::Upstream(vec![mirror.upstream.clone()]), ..route.clone() };
+    let of_worker = |worker| {
+        let proxy = proxy(&route, settings, slice::from_ref(connections), worker, endpoints)?;
+        Ok(layer.with_mirror(Layered::new(proxy)))
+    };
+    (0..endpoints.workers()).map(of_worker).collect()
+}
