@@ -46,6 +46,7 @@
 //! | [`max_in_flight`] | limits how many requests are in flight at once, up to the end of their responses | |
 //! | [`edit_headers`] | sets, adds and removes headers of requests and responses | |
 //! | [`mirror`] | sends copies of requests to a second service | |
+//! | [`edit_path`] | rewrites the path of requests, removes and adds prefixes | `regex` for regular expressions |
 //! | [`error_pages`] | replaces the bodies of error responses with pages of your own | |
 //! | [`maintenance`] | answers with 503 while a switch is on | |
 //! | [`fixed_response`] | responds with a status and a text, or not at all | |
@@ -259,6 +260,7 @@ pub mod conn;
 pub mod connect;
 mod durations;
 pub mod edit_headers;
+pub mod edit_path;
 pub mod error_pages;
 pub mod fixed_response;
 pub mod forwarded;

@@ -50,6 +50,15 @@ const IN_ROUTE: &[(&[&str], &str)] = &[
         &["auth_basic", "auth_basic_user_file", "basicauth", "htpasswd"],
         "write basic_auth = { users = { alice = \"$argon2id$…\" } }, with a hash from `pmesh hash-password`",
     ),
+    (
+        &["replace_path", "replacepath", "replacepathregex", "rewrite_path", "regex_rewrite", "path_regexp", "uri"],
+        "write rewrite = { regex = \"^/old/(.*)$\", to = \"/new/$1\" }",
+    ),
+    (&["addprefix"], "write add_prefix = \"/v1\""),
+    (
+        &["stripprefix", "prefix_rewrite", "strip_path"],
+        "write strip_prefix = true, and add_prefix = \"/v1\" to put another in its place",
+    ),
     (&["ip_allow_list", "ipallowlist", "ip_whitelist"], "write allow = [\"10.0.0.0/8\"]"),
     (
         &["cert", "certificate", "cert_resolver", "certresolver", "key", "ssl_certificate", "ssl_certificate_key"],
@@ -70,11 +79,8 @@ const IN_RATE_LIMIT: &[(&[&str], &str)] = &[
 ];
 
 /// Other programs' names for planned keys of a route.
-const PLANNED_IN_ROUTE: &[(&[&str], &str)] = &[
-    (&["file_server", "root", "static", "try_files"], "files"),
-    (&["auth_request", "forwardauth"], "forward_auth"),
-    (&["replace_path", "rewrite_path", "uri"], "rewrite"),
-];
+const PLANNED_IN_ROUTE: &[(&[&str], &str)] =
+    &[(&["file_server", "root", "static", "try_files"], "files"), (&["auth_request", "forwardauth"], "forward_auth")];
 
 /// Other programs' names for planned top-level keys.
 const PLANNED_AT_ROOT: &[(&[&str], &str)] = &[(

@@ -97,6 +97,21 @@ pub(crate) const REDIRECT: &[Key] = &[
     ),
 ];
 
+/// The keys of `rewrite`.
+pub(crate) const REWRITE: &[Key] = &[
+    Key::inner(
+        "regex",
+        text("REGEX"),
+        "A regular expression; only paths that match it are rewritten; default: all, with the groups of path_regex",
+    ),
+    Key::inner(
+        "to",
+        text("PATH"),
+        "The new path; it can contain $1 or {1}, {*}, {path}, {query}, {path_and_query}, {host} and {scheme}",
+    )
+    .required(),
+];
+
 /// The keys of `respond`.
 pub(crate) const RESPOND: &[Key] = &[
     Key::inner("status", STATUS, "The status, from 200 to 599; default: 200, if there is a body"),
@@ -236,11 +251,14 @@ macro_rules! route_keys {
                 "The users that get in, with a name and a password (HTTP Basic authentication); others get 401"),
             Key::planned("forward_auth"),
             Key::planned("jwt"),
+            Key::upstream("rewrite", Shape::Either(&[text("PATH"), Shape::Table(REWRITE)]),
+                "The path that the upstream gets instead of the client's, such as \"/x/{1}\", or a table with regex and to; \
+                 the query is kept unless it has its own"),
             Key::upstream("strip_prefix", SWITCH,
                 "Whether to remove the prefix from the path before the request is forwarded, and send it in \
                  X-Forwarded-Prefix"),
-            Key::planned("rewrite"),
-            Key::planned("add_prefix"),
+            Key::upstream("add_prefix", text("PREFIX"),
+                "A prefix to put before the path, such as /v1, after rewrite and strip_prefix"),
             Key::upstream("request_headers", HEADERS,
                 "Headers to set on requests to the upstream: a value, false to remove the header, or a table with add or \
                  default"),

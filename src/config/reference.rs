@@ -6,7 +6,7 @@ use super::{
     Fallback, Kind, SETTINGS, Setting,
     keys::{
         BASIC_AUTH, CERTIFICATE, CHILD_ROUTE, CORS, HEADER, HSTS, LISTENER, MATCH, MIRROR, RATE_LIMIT, REDIRECT,
-        RESPOND, ROUTE, TLS,
+        RESPOND, REWRITE, ROUTE, TLS,
     },
     shape::{Key, Role, Shape},
 };
@@ -21,6 +21,7 @@ const TABLES: &[(&str, &[Key])] = &[
     ("`match`", MATCH),
     ("`redirect`, and targets in `[redirects]`", REDIRECT),
     ("`respond`", RESPOND),
+    ("`rewrite`", REWRITE),
     ("`rate_limit`", RATE_LIMIT),
     ("`cors`", CORS),
     ("`hsts`", HSTS),

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use http::{
-    HeaderMap, HeaderName, Request, Response, StatusCode,
+    HeaderMap, HeaderName, Request, Response, StatusCode, Uri,
     header::{
         ACCEPT_ENCODING, ACCESS_CONTROL_ALLOW_ORIGIN, AUTHORIZATION, LOCATION, ORIGIN, STRICT_TRANSPORT_SECURITY,
     },
@@ -13,6 +13,7 @@ use pmesh_layers::{
     body::ResponseBody,
     client_filter::{ClientFilterLayer, ClientVerdict},
     edit_headers::HeaderEdits,
+    edit_path::PathRejected,
     forwarded::ClientAddr,
 };
 
@@ -97,6 +98,16 @@ pub(super) fn cors(ran: &Ran<'_>) -> String {
     match ran.passed {
         Some(_) => format!("pages of {origin} {may} read the response"),
         None => format!("answers the preflight request: pages of {origin} {may} read responses"),
+    }
+}
+
+/// The change of a path, or why there is none.
+pub(super) fn path(ran: &Ran<'_>, unchanged: &str) -> String {
+    let text = |uri: &Uri| uri.path_and_query().map_or_else(String::new, ToString::to_string);
+    match ran.passed.map(|passed| (text(ran.request.uri()), text(&passed.uri))) {
+        Some((before, after)) if before == after => format!("nothing: {unchanged}"),
+        Some((before, after)) => format!("{before} → {after}"),
+        None => format!("{}: {}", ran.response.status().as_u16(), PathRejected::Ambiguous),
     }
 }
 

@@ -10,7 +10,7 @@ use super::{
     request::{Asked, declared_body},
 };
 use crate::{
-    settings::Route,
+    settings::{Route, endpoint::Endpoint},
     upstream::{Sent, StandInRoute, Surroundings},
 };
 
@@ -44,11 +44,13 @@ pub(super) async fn explain(
 pub(super) fn prepared(route: &Route, request: &Request<()>, sent: &Sent) -> Vec<ExplainedPart> {
     let part = |key: &str, effect| ExplainedPart { key: key.to_owned(), effect, answers: false };
     let mut parts = Vec::new();
-    if route.strip_prefix {
+    // Otherwise, they are middleware.
+    if route.endpoints().iter().any(Endpoint::is_mesh) && !route.path_edits().is_empty() {
         let (before, after) = (answer::path(&request.clone().into_parts().0), answer::path(&sent.own));
-        let effect =
-            if before == after { "nothing: no prefix to remove".to_owned() } else { format!("{before} → {after}") };
-        parts.push(part("strip_prefix", effect));
+        let effect = if before == after { "nothing".to_owned() } else { format!("{before} → {after}") };
+        let is_set = |key: &&str| *key == "strip_prefix" && route.strip_prefix || route.middleware.keys.contains(key);
+        let keys: Vec<_> = ["rewrite", "strip_prefix", "add_prefix"].into_iter().filter(is_set).collect();
+        parts.push(part(&keys.join(", "), format!("for endpoints of this node, {effect}")));
     }
     if route.host_header.is_some() {
         parts.push(part("host_header", format!("sends Host {}", answer::host(&sent.own))));

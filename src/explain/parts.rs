@@ -3,7 +3,7 @@
 use pmesh_layers::client_filter::{ClientFilterLayer, ClientVerdict};
 
 use super::{effects, request::Asked};
-use crate::settings::{Answer, Middleware, Route};
+use crate::settings::{Answer, Middleware, Route, endpoint::Endpoint};
 
 /// A part of the middleware of a route.
 pub(super) struct Part<'a> {
@@ -30,13 +30,21 @@ pub(super) fn parts<'a>(route: &'a Route, asked: &Asked) -> Vec<Part<'a>> {
         max_in_flight,
         cors,
         basic_auth,
+        rewrite,
+        add_prefix,
         request_headers,
         response_headers,
         buffer,
         mirror,
     } = &route.middleware;
     let none = Middleware::default();
-    let only = |middleware: Middleware| Route { middleware, redirect_https: false, hsts: None, ..route.clone() };
+    let only = |middleware: Middleware| Route {
+        middleware,
+        redirect_https: false,
+        hsts: None,
+        strip_prefix: false,
+        ..route.clone()
+    };
     let part = |key, middleware: Middleware, effect: Effect<'a>| Part { key, alone: only(middleware), effect };
     let mut parts = Vec::new();
     if let Some(hsts) = route.hsts {
@@ -92,6 +100,22 @@ pub(super) fn parts<'a>(route: &'a Route, asked: &Asked) -> Vec<Part<'a>> {
     if let Some(auth) = basic_auth {
         let middleware = Middleware { basic_auth: Some(auth.clone()), ..none.clone() };
         parts.push(part("basic_auth", middleware, Box::new(effects::basic_auth)));
+    }
+    // Other nodes get the path unchanged.
+    if !route.endpoints().iter().any(Endpoint::is_mesh) {
+        if let Some(rewrite) = rewrite {
+            let middleware = Middleware { rewrite: Some(rewrite.clone()), ..none.clone() };
+            parts.push(part("rewrite", middleware, Box::new(|ran| effects::path(ran, "the path does not match"))));
+        }
+        if route.strip_prefix {
+            let effect: Effect<'_> = Box::new(|ran| effects::path(ran, "no prefix to remove"));
+            let part = part("strip_prefix", none.clone(), effect);
+            parts.push(Part { alone: Route { strip_prefix: true, ..part.alone }, ..part });
+        }
+        if let Some(prefix) = add_prefix {
+            let middleware = Middleware { add_prefix: Some(prefix.clone()), ..none.clone() };
+            parts.push(part("add_prefix", middleware, Box::new(|ran| effects::path(ran, "no path to change"))));
+        }
     }
     if !request_headers.is_empty() {
         let middleware = Middleware { request_headers: request_headers.clone(), ..none.clone() };

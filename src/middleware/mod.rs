@@ -20,6 +20,7 @@ use ::http::Response;
 use pmesh_layers::{
     body::ResponseBody,
     edit_headers::{EditRequestHeadersLayer, EditResponseHeadersLayer, HeaderEdits},
+    edit_path::EditPathLayer,
     error_pages::ErrorPagesLayer,
     hsts::HstsLayer,
     https_redirect::HttpsRedirectLayer,
@@ -69,6 +70,8 @@ fn layered<S: Inner>(answer: S, route: &Route, to_https: Option<HttpsRedirectLay
         cors,
         basic_auth,
         error_pages,
+        rewrite: _,
+        add_prefix: _,
         request_headers,
         buffer: _,
         mirror: _,
@@ -78,6 +81,8 @@ fn layered<S: Inner>(answer: S, route: &Route, to_https: Option<HttpsRedirectLay
         max_in_flight: _,
     } = &route.middleware;
     let leads_to_nodes = route.endpoints().iter().any(Endpoint::is_mesh);
+    // Other nodes get the path as the client sent it; see `upstream::NodesInTurn`.
+    let path = Some(route.path_edits()).filter(|edits| !edits.is_empty() && !leads_to_nodes);
     let edits = |edits: &HeaderEdits| (!edits.is_empty()).then(|| edits.clone());
     let request_headers = edits(request_headers).map(EditRequestHeadersLayer::new);
     let limits = ServiceBuilder::new()
@@ -99,8 +104,11 @@ fn layered<S: Inner>(answer: S, route: &Route, to_https: Option<HttpsRedirectLay
         // The layers above apply to errors, too: these become responses here.
         .layer(answer_errors());
     // From the inside out. In one chain without boxes, each optional layer would double the size of the type.
-    let forwarded = ServiceBuilder::new().option_layer(request_headers).option_layer(shared.buffer.clone());
-    Layered::new(forwarded.service(answer))
+    let passed_on = ServiceBuilder::new()
+        .option_layer(path.map(EditPathLayer::new))
+        .option_layer(request_headers)
+        .option_layer(shared.buffer.clone());
+    Layered::new(passed_on.service(answer))
         .within(basic_auth.as_ref().map(|auth| basic_auth::layer(auth, leads_to_nodes)))
         .within(shared.limits.are_some().then_some(limits))
         .within(cors.as_ref().map(cors::layer))

@@ -1,7 +1,10 @@
 //! The parts of a request that depend on its endpoint: URI, host, prefix, and the nodes that it has passed through.
 
 use http::{HeaderValue, Request, Uri, header::HOST};
-use pmesh_layers::{forwarded::X_FORWARDED_PREFIX, route::StripPrefixLayer};
+use pmesh_layers::{
+    edit_path::{PathEdits, PathRejected},
+    forwarded::X_FORWARDED_PREFIX,
+};
 
 use crate::mesh::{Passed, THROUGH};
 
@@ -20,17 +23,12 @@ impl Aim {
     /// For an endpoint of this node.
     pub(super) fn for_endpoint<B>(
         request: &Request<B>,
-        strip: Option<&StripPrefixLayer>,
+        edits: &PathEdits,
         host: Option<&HeaderValue>,
-    ) -> Self {
-        let mut aim = Self::for_node(request, None);
-        if let Some((uri, prefix)) = strip.and_then(|strip| strip.strip(request)) {
-            (aim.uri, aim.prefix) = (uri, Some(prefix));
-        }
-        if host.is_some() {
-            aim.host = host.cloned();
-        }
-        aim
+    ) -> Result<Self, PathRejected> {
+        let (uri, removed) = edits.edited(request)?;
+        let aim = Self::for_node(request, None);
+        Ok(Self { uri, prefix: removed.or(aim.prefix), host: host.cloned().or(aim.host), ..aim })
     }
 
     /// For another node: unchanged, because the other node looks up its own route.

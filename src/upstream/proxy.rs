@@ -19,7 +19,10 @@ use super::{
     route_settings::RouteSettings,
     turns::{NodesInTurn, Timeouts, Turns},
 };
-use crate::settings::{Route, endpoint::Endpoint};
+use crate::{
+    middleware::is_bare,
+    settings::{Route, endpoint::Endpoint},
+};
 
 /// Sends requests to the endpoints of a route.
 pub type Proxy = Tunnel<Untunneled>;
@@ -57,19 +60,20 @@ pub(super) fn proxy(
         let balance: Balance<_> = Rotation::new().balance(own.iter().map(attempt).collect(), Vec::new());
         prepared(Turns::Own(balance), route, settings, strip, route.host_header.clone())
     } else {
-        // Other nodes get the request unchanged, so prefix and Host are changed separately for each endpoint.
+        // Other nodes get the request unchanged, so path and Host are changed separately for each endpoint.
         let own =
             own.iter().map(|connections| recorded(connections, worker, connections.pool(worker).clone())).collect();
         let linker = endpoints.linker(worker, &settings.connections)?;
         let timeouts = Timeouts { connect: connect_timeout, response: timeout.except_http2() };
-        let nodes = NodesInTurn::new(route, own, strip, timeouts, linker, Arc::clone(&endpoints.peers));
+        let nodes = NodesInTurn::new(route, own, timeouts, linker, Arc::clone(&endpoints.peers));
         prepared(Turns::Nodes(nodes), route, settings, None, None)
     })
 }
 
-/// The layer that removes the prefix from the path, if the route wants that.
+/// The layer that removes the prefix from the path, if that is all that the route wants. If it has any middleware, all changes
+/// of the path belong to that.
 pub(super) fn strip(route: &Route) -> Option<StripPrefixLayer> {
-    route.strip_prefix.then(|| StripPrefixLayer::any(route.prefixes().cloned()))
+    (route.strip_prefix && is_bare(route)).then(|| StripPrefixLayer::any(route.prefixes().cloned()))
 }
 
 /// Puts the layers of a route around its endpoints. They change the prefix and Host for all endpoints alike.

@@ -9,7 +9,7 @@ use std::{
 use ::http::{HeaderValue, Request, Response, request::Parts};
 use pmesh_layers::{
     body::{RequestBody, ResponseBody},
-    route::StripPrefixLayer,
+    edit_path::PathEdits,
 };
 use tower::{BoxError, Service};
 
@@ -30,7 +30,7 @@ use crate::{
 pub struct StandIn {
     sent: Arc<Mutex<Option<Sent>>>,
     /// Changes for this node's own endpoints, if other nodes get the request unchanged.
-    own: Option<(Option<StripPrefixLayer>, Option<HeaderValue>)>,
+    own: Option<(PathEdits, Option<HeaderValue>)>,
 }
 
 /// The heads of a request that was sent to the endpoints of a route.
@@ -80,7 +80,7 @@ impl StandInRoute {
         let inner = stand_in.prepared(&bare, &common);
         let service = match &route.answer {
             Answer::Upstream(_) | Answer::Respond(Respond::Fixed { .. }) => {
-                RouteService::proxy(inner, route, common.https_port, shared, None)
+                RouteService::Layered(crate::middleware::around(inner, route, common.https_port, shared))
             }
             Answer::Redirect(_) => RouteService::Layered(crate::middleware::around_redirect(inner, route, shared)),
             Answer::Respond(Respond::Silence) => RouteService::Proxy(inner),
@@ -126,7 +126,9 @@ impl Surroundings<'_> {
 impl StandIn {
     fn new(route: &Route) -> Self {
         let has_nodes = route.endpoints().iter().any(Endpoint::is_mesh);
-        Self { sent: Arc::default(), own: has_nodes.then(|| (strip(route), route.host_header.clone())) }
+        let has_only_nodes = route.endpoints().iter().all(Endpoint::is_mesh);
+        let edits = || if has_only_nodes { PathEdits::new() } else { route.path_edits() };
+        Self { sent: Arc::default(), own: has_nodes.then(|| (edits(), route.host_header.clone())) }
     }
 
     fn prepared(self, route: &Route, settings: &RouteSettings) -> Prepared<Self> {
@@ -150,8 +152,11 @@ impl Service<Request<RequestBody>> for StandIn {
     fn call(&mut self, mut request: Request<RequestBody>) -> Self::Future {
         let nodes = Request::from_parts(request.into_parts().0, ());
         request = nodes.clone().map(|()| RequestBody::empty());
-        if let Some((strip, host)) = &self.own {
-            Aim::for_endpoint(&nodes, strip.as_ref(), host.as_ref()).set(&mut request);
+        if let Some((edits, host)) = &self.own {
+            match Aim::for_endpoint(&nodes, edits, host.as_ref()) {
+                Ok(aim) => aim.set(&mut request),
+                Err(rejected) => return ready(Err(rejected.into())),
+            }
         }
         let sent = Sent { own: request.into_parts().0, nodes: nodes.into_parts().0 };
         *self.sent.lock().unwrap_or_else(PoisonError::into_inner) = Some(sent);

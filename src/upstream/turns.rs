@@ -13,10 +13,10 @@ use http::{HeaderValue, Request, Response};
 use pmesh_layers::{
     balance::{self, Balance, Rotation, connect_share},
     body::{RequestBody, ResponseBody},
+    edit_path::PathEdits,
     host::HostName,
     identity::NodeName,
     response_timeout::ResponseTimeoutLayer,
-    route::StripPrefixLayer,
     sni::Misdirected,
 };
 use tower::{BoxError, Layer, Service};
@@ -69,7 +69,7 @@ pub struct NodesInTurn {
     any: bool,
     /// Whether ambiguous paths are accepted.
     literal: bool,
-    strip: Option<StripPrefixLayer>,
+    edits: PathEdits,
     host: Option<HeaderValue>,
     timeouts: Timeouts,
     rotation: Rotation,
@@ -88,7 +88,6 @@ impl NodesInTurn {
     pub(super) fn new(
         route: &Route,
         own: Vec<balance::Endpoint<Backend>>,
-        strip: Option<StripPrefixLayer>,
         timeouts: Timeouts,
         linker: Linker,
         peers: Arc<Peers>,
@@ -102,7 +101,7 @@ impl NodesInTurn {
             named: named.collect(),
             any: route.endpoints().contains(&Endpoint::MeshAny),
             literal: route.allow_ambiguous_paths,
-            strip,
+            edits: route.path_edits(),
             host: route.host_header.clone(),
             timeouts,
             rotation: Rotation::new(),
@@ -118,7 +117,11 @@ impl NodesInTurn {
         let passed = request.extensions().get::<Passed>();
         // On another node, this host is that node's own API. A wildcard route can match it, but clients must not reach it.
         let Some(host) = host.filter(|host| host.as_str() != API_HOST) else { return Err(Misdirected.into()) };
-        let to_endpoint = Arc::new(Aim::for_endpoint(request, self.strip.as_ref(), self.host.as_ref()));
+        // A request whose new path is rejected gets the same answer whichever turn it is.
+        let to_endpoint = match self.own.is_empty() {
+            true => None,
+            false => Some(Arc::new(Aim::for_endpoint(request, &self.edits, self.host.as_ref())?)),
+        };
         let to_node = Arc::new(Aim::for_node(request, passed));
         let may = |peer: &&Arc<Peer>| passed.is_none_or(|passed| passed.allows(&peer.name));
 
@@ -139,7 +142,9 @@ impl NodesInTurn {
             let backend = Box::new(backend.connect_within(share));
             self.timeouts.response.layer(Backend::Aimed(Arc::clone(aim), backend))
         };
-        let own = self.own.iter().map(|endpoint| endpoint.with(attempt(&to_endpoint, endpoint.service().clone())));
+        let own = to_endpoint
+            .iter()
+            .flat_map(|aim| self.own.iter().map(|endpoint| endpoint.with(attempt(aim, endpoint.service().clone()))));
         let node = |peer: &Arc<Peer>| {
             let link = self.linker.link(peer)?;
             Some(link.with(attempt(&to_node, Backend::Node(link.service().clone()))))

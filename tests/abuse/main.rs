@@ -23,5 +23,6 @@ mod http2_first;
 mod http2_floods;
 mod http2_targets;
 mod lengths;
+mod spellings;
 mod targets;
 mod trailers;

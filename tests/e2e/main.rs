@@ -44,6 +44,7 @@ mod middleware_cors;
 mod middleware_limits;
 mod middleware_mirror;
 mod middleware_pages;
+mod middleware_path;
 mod ntlm;
 mod options;
 mod pool_age;

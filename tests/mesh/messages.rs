@@ -138,6 +138,26 @@ fn a_request_is_rewritten_for_the_endpoint_that_gets_it() {
 }
 
 #[test]
+fn a_path_is_changed_only_for_the_endpoint_that_gets_it() {
+    let backend = Backend::answering("");
+    let (a, b) = two();
+    let _b = b.start(&[]).flags(&["--route", &format!("x.test={}", backend.address)]).run();
+    let keys = "[[routes]]\nhost = \"x.test\"\nrewrite = \"/new{path}\"\nadd_prefix = \"/v1\"\nrequest_headers = { x-team = \"a\" }\n";
+    let upstream = format!("upstream = [\"mesh://b\", \"{}\"]\n", backend.address);
+    let a = a.start(&[&b]).workers(1).config(&format!("{keys}{upstream}")).run();
+    let mut client = Client::connect(a.http());
+    for _ in 0..4 {
+        assert_eq!(client.get("x.test", "/path").status, 200);
+    }
+    let mut targets: Vec<_> = backend.requests().into_iter().map(|request| request.target).collect();
+    targets.sort();
+    assert_eq!(targets, ["/path", "/path", "/v1/new/path", "/v1/new/path"]);
+    // Not even the node that would get it unchanged gets it.
+    assert_eq!(client.get("x.test", "/%2e%2e/path").status, 400);
+    assert_eq!(backend.requests().len(), 4);
+}
+
+#[test]
 fn the_host_of_the_api_is_reserved() {
     let backend = Backend::answering("");
     let (a, b) = two();

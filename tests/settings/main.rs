@@ -15,6 +15,7 @@ mod middleware_cors;
 mod middleware_limits;
 mod middleware_mirror;
 mod middleware_pages;
+mod middleware_path;
 mod newcomers;
 mod references;
 mod reload;

@@ -1,12 +1,13 @@
 //! Expands the placeholders of a target.
 
+use http::Request;
 use percent_encoding::{AsciiSet, utf8_percent_encode};
 
 use super::{
     Placeholder, RedirectTarget,
-    encode::{NOT_IN_NESTED_URL, NOT_IN_PATH, NOT_IN_QUERY, NOT_IN_VALUE},
+    encode::{KEPT, NOT_IN_NESTED_URL, NOT_IN_PATH, NOT_IN_QUERY, NOT_IN_VALUE},
     target::Piece,
-    values::Values,
+    values::{Sources, Values},
 };
 
 /// Returns the URL of a target for a request; `None` if the request has no host, or would leave the path of the target.
@@ -25,11 +26,7 @@ pub(super) fn expand(target: &RedirectTarget, values: &Values<'_>) -> Option<Str
     }
     let path = url.len();
     match &target.query {
-        Some(pieces) => fill(&mut url, pieces, values, |placeholder| match placeholder {
-            Placeholder::Query => NOT_IN_QUERY,
-            Placeholder::PathAndQuery => NOT_IN_NESTED_URL,
-            _ => NOT_IN_VALUE,
-        })?,
+        Some(pieces) => fill(&mut url, pieces, values, encoded_in_query)?,
         None if target.keeps_query => push(&mut url, values.query, NOT_IN_QUERY),
         None => {}
     }
@@ -41,6 +38,41 @@ pub(super) fn expand(target: &RedirectTarget, values: &Values<'_>) -> Option<Str
         fill(&mut url, pieces, values, |_| NOT_IN_QUERY)?;
     }
     Some(url)
+}
+
+/// Returns the path that a target makes of `path`, with the values as they are in `path`; `None` if `path` does not match
+/// the regex of `sources`, `Some(None)` if the request has no host.
+pub(crate) fn rewritten_path<B>(
+    target: &RedirectTarget,
+    sources: &Sources,
+    path: &str,
+    request: &Request<B>,
+) -> Option<Option<String>> {
+    let values = Values::matching(path, request, sources)?;
+    let mut rewritten = String::new();
+    Some(fill(&mut rewritten, &target.path, &values, |_| KEPT).map(|()| rewritten))
+}
+
+/// Returns the query of a target, as [`rewritten_path`] does. `None` also means that the target has none.
+pub(crate) fn rewritten_query<B>(
+    target: &RedirectTarget,
+    sources: &Sources,
+    path: &str,
+    request: &Request<B>,
+) -> Option<Option<String>> {
+    let pieces = target.query.as_ref()?;
+    let values = Values::matching(path, request, sources)?;
+    let mut query = String::new();
+    Some(fill(&mut query, pieces, &values, encoded_in_query).map(|()| query))
+}
+
+/// The characters to encode in a value in the query of a target.
+fn encoded_in_query(placeholder: Placeholder) -> &'static AsciiSet {
+    match placeholder {
+        Placeholder::Query => NOT_IN_QUERY,
+        Placeholder::PathAndQuery => NOT_IN_NESTED_URL,
+        _ => NOT_IN_VALUE,
+    }
 }
 
 /// Whether the path of a target has both text and values. A request must not leave such a path with dot segments:

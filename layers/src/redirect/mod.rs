@@ -66,6 +66,7 @@ mod tests;
 mod values;
 
 pub use error::{InvalidTarget, NotARedirect};
+pub(crate) use expand::{rewritten_path, rewritten_query};
 pub use placeholder::Placeholder;
 pub use service::Redirect;
 pub(crate) use service::{location, response};

@@ -3,6 +3,7 @@ use std::{
     fmt,
     future::{Ready, ready},
     marker::PhantomData,
+    mem,
     sync::Arc,
     task::{Context, Poll},
 };
@@ -63,7 +64,8 @@ impl<R> Redirect<R> {
     /// none matches, `{*}` is the whole path without its leading slash.
     #[must_use]
     pub fn prefix(mut self, prefix: PathPrefix) -> Self {
-        Arc::make_mut(&mut self.settings).sources.prefixes.push(prefix);
+        let sources = &mut Arc::make_mut(&mut self.settings).sources;
+        *sources = mem::take(sources).prefix(prefix);
         self
     }
 
@@ -71,7 +73,8 @@ impl<R> Redirect<R> {
     #[cfg(feature = "regex")]
     #[must_use]
     pub fn regex(mut self, regex: PathRegex) -> Self {
-        Arc::make_mut(&mut self.settings).sources.regex = Some(regex);
+        let sources = &mut Arc::make_mut(&mut self.settings).sources;
+        *sources = mem::take(sources).regex(regex);
         self
     }
 }

@@ -57,6 +57,11 @@ impl RedirectTarget {
         self.placeholders().filter_map(group).max()
     }
 
+    /// Its path, with `value` for each placeholder.
+    pub(crate) fn path_with(&self, value: &str) -> String {
+        self.path.iter().map(|piece| if let Piece::Text(text) = piece { text } else { value }).collect()
+    }
+
     /// Returns a target with `https`, this port, and the request's host, path and query.
     pub(crate) fn https(port: Option<u16>) -> Self {
         let port = port.map(|port| format!(":{port}")).unwrap_or_default();

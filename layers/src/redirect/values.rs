@@ -15,11 +15,23 @@ use crate::{
 };
 
 /// The prefixes and the regex that split a path into values.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct Sources {
     pub(super) prefixes: Vec<PathPrefix>,
     #[cfg(feature = "regex")]
     pub(super) regex: Option<PathRegex>,
+}
+
+impl Sources {
+    pub(crate) fn prefix(mut self, prefix: PathPrefix) -> Self {
+        self.prefixes.push(prefix);
+        self
+    }
+
+    #[cfg(feature = "regex")]
+    pub(crate) fn regex(self, regex: PathRegex) -> Self {
+        Self { regex: Some(regex), ..self }
+    }
 }
 
 /// The parts of a request, as the client sent them.
@@ -38,12 +50,25 @@ pub(super) struct Values<'a> {
 
 impl<'a> Values<'a> {
     pub(super) fn new<B>(request: &'a Request<B>, sources: &Sources) -> Self {
-        let path = path(request.uri());
+        Self::of_path(path(request.uri()), request, sources)
+    }
+
+    /// The values for another path; `None` if there is a regex that does not match it.
+    pub(super) fn matching<B>(path: &'a str, request: &'a Request<B>, sources: &Sources) -> Option<Self> {
+        let values = Self::of_path(path, request, sources);
+        #[cfg(feature = "regex")]
+        if sources.regex.is_some() && values.captures.is_none() {
+            return None;
+        }
+        Some(values)
+    }
+
+    fn of_path<B>(path: &'a str, request: &'a Request<B>, sources: &Sources) -> Self {
         // The longest prefix leaves the shortest rest.
         let rests = sources.prefixes.iter().filter_map(|prefix| prefix.strip(path));
         let rest = rests.min_by_key(|rest| rest.len()).unwrap_or(path);
         Self {
-            scheme: client_scheme(request).unwrap_or(Scheme::Http),
+            scheme: client_scheme(request).unwrap_or_else(|| of_uri(request.uri())),
             host: host::host_name(request).ok(),
             path,
             query: request.uri().query().unwrap_or_default(),
@@ -77,6 +102,10 @@ impl<'a> Values<'a> {
             Placeholder::Capture(group) => self.capture(group),
         }))
     }
+}
+
+fn of_uri(uri: &Uri) -> Scheme {
+    if uri.scheme() == Some(&http::uri::Scheme::HTTPS) { Scheme::Https } else { Scheme::Http }
 }
 
 /// Returns the path of a request, and `/` for `OPTIONS *` and CONNECT, whose targets could become part of a host.

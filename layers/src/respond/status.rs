@@ -15,6 +15,7 @@ use crate::{
     causes::find,
     cdn_loop::LoopDetected,
     client_filter::ClientDenied,
+    edit_path::PathRejected,
     framing::InvalidRequest,
     host::HostRejected,
     max_in_flight::TooManyInFlight,
@@ -57,6 +58,9 @@ pub fn status(error: &(dyn Error + 'static)) -> StatusCode {
             NoRoute::NotFound => StatusCode::NOT_FOUND,
             NoRoute::MethodNotAllowed(_) => StatusCode::METHOD_NOT_ALLOWED,
         };
+    }
+    if error.is::<PathRejected>() {
+        return StatusCode::BAD_REQUEST;
     }
     if let Some(timed_out) = error.downcast_ref() {
         return match timed_out {
@@ -148,7 +152,7 @@ mod tests {
 
     #[test]
     fn each_error_has_its_status() {
-        let table: [(BoxError, u16); 22] = [
+        let table: [(BoxError, u16); 23] = [
             (HostRejected::NotServed.into(), 421),
             (HostRejected::NoHost.into(), 400),
             (InvalidRequest::Length.into(), 400),
@@ -158,6 +162,7 @@ mod tests {
             (NotSwitched::Ignored.into(), 501),
             (NotSwitched::Proof.into(), 502),
             (MissingUpgrade.into(), 500),
+            (PathRejected::Ambiguous.into(), 400),
             (NoRoute::NotFound.into(), 404),
             (NoRoute::Ambiguous.into(), 400),
             (NoRoute::MethodNotAllowed(Box::default()).into(), 405),

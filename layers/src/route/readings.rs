@@ -23,7 +23,7 @@ const STEPS: [fn(&str) -> Option<String>; 10] = [
 /// Checks quickly whether `path` has no other reading, ignoring bytes that are not allowed in a path. Can return `false`
 /// even if there is none.
 #[inline]
-pub(super) fn is_plain(path: &str) -> bool {
+pub(crate) fn is_plain(path: &str) -> bool {
     let bytes = path.as_bytes();
     let pairs = bytes.iter().zip(bytes.get(1..).unwrap_or_default());
     // Without an early exit, the compiler vectorizes the loop.
@@ -39,18 +39,18 @@ fn is_plain_after_all(path: &str) -> bool {
 }
 
 /// Checks what [`is_plain`] ignores: whether all bytes are allowed in a path.
-pub(super) fn is_allowed(path: &str) -> bool {
+pub(crate) fn is_allowed(path: &str) -> bool {
     path.bytes().all(|byte| is_path_byte(byte) && !matches!(byte, b'?' | b'#' | b'\0'))
 }
 
 /// Whether `path` has no other reading.
-pub(super) fn is_only(path: &str) -> bool {
+pub(crate) fn is_only(path: &str) -> bool {
     STEPS.iter().all(|step| step(path).is_none())
 }
 
 /// Whether `accept` returns true for every other reading of `path`, that is, for the results of all sequences of steps.
 /// Returns `false` if there are too many. Does not allocate if no step changes the path.
-pub(super) fn all(path: &str, mut accept: impl FnMut(&str) -> bool) -> bool {
+pub(crate) fn all(path: &str, mut accept: impl FnMut(&str) -> bool) -> bool {
     let mut readings: Vec<String> = Vec::new();
     let mut left = MAX_BYTES;
     for next in 0.. {

@@ -4,7 +4,7 @@ use std::{
     task::{Context, Poll},
 };
 
-use http::{HeaderValue, Request, Uri, uri::PathAndQuery};
+use http::{HeaderMap, HeaderValue, Request, Uri, uri::PathAndQuery};
 use tower::{Layer, Service};
 
 use super::PathPrefix;
@@ -40,7 +40,7 @@ use crate::forwarded::{X_FORWARDED_PREFIX, joined_prefixes};
 /// # Ok(())
 /// # }
 /// ```
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct StripPrefixLayer {
     /// The longest prefix first.
     prefixes: Arc<[(PathPrefix, HeaderValue)]>,
@@ -64,14 +64,32 @@ impl StripPrefixLayer {
 
     /// Returns the URI without the prefix, and the new `X-Forwarded-Prefix`. `None` if no prefix matches.
     pub fn strip<B>(&self, request: &Request<B>) -> Option<(Uri, HeaderValue)> {
-        let (prefix, text) = self.prefixes.iter().find(|(prefix, _)| prefix.strip(request.uri().path()).is_some())?;
-        let uri = strip(prefix, request.uri())?;
-        let headers = request.headers();
-        let text = match headers.contains_key(X_FORWARDED_PREFIX) {
-            true => joined_prefixes(headers, prefix.as_key())?,
-            false => text.clone(),
-        };
-        Some((uri, text))
+        let (removed, _) = self.split(request.uri().path())?;
+        Some((strip(removed.prefix, request.uri())?, removed.header(request.headers())?))
+    }
+
+    /// Splits a path into the prefix to remove and the rest. `None` if no prefix matches.
+    pub(crate) fn split<'p>(&self, path: &'p str) -> Option<(Removed<'_>, &'p str)> {
+        let mut matching = self.prefixes.iter().filter_map(|prefix| Some((prefix, prefix.0.strip(path)?)));
+        let ((prefix, text), rest) = matching.next()?;
+        Some((Removed { prefix, text }, rest))
+    }
+}
+
+/// A prefix to remove.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Removed<'a> {
+    prefix: &'a PathPrefix,
+    text: &'a HeaderValue,
+}
+
+impl Removed<'_> {
+    /// The new `X-Forwarded-Prefix` of a request with these headers.
+    pub(crate) fn header(self, headers: &HeaderMap) -> Option<HeaderValue> {
+        match headers.contains_key(X_FORWARDED_PREFIX) {
+            true => joined_prefixes(headers, self.prefix.as_key()),
+            false => Some(self.text.clone()),
+        }
     }
 }
 

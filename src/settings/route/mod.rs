@@ -18,6 +18,7 @@ use std::{fmt, time::Duration};
 
 use http::HeaderValue;
 use pmesh_layers::{
+    edit_path::{PathEdits, Rewrite},
     host::HostPattern,
     route::{Conditions, PathPrefix, PathRegex, RoutePath},
 };
@@ -26,7 +27,7 @@ pub use self::{
     answer::Answer,
     hsts::Hsts,
     inherited::Inherited,
-    middleware::{Allowed, BasicAuth, Cors, ErrorPages, Middleware, Mirror},
+    middleware::{Allowed, BasicAuth, Cors, ErrorPages, Middleware, Mirror, Rewriting},
     order::{Hidden, hidden, in_matching_order},
     place::{Place, ShownPath},
     redirection::Redirection,
@@ -117,6 +118,27 @@ impl Route {
     /// The regular expression for its paths, if it has one.
     pub fn path_regex(&self) -> Option<&PathRegex> {
         self.paths.iter().find_map(|path| if let RoutePath::Regex(_, regex) = path { Some(regex) } else { None })
+    }
+
+    /// What becomes of the path and the query before a request is passed on. A redirect and a fixed response change nothing.
+    pub fn path_edits(&self) -> PathEdits {
+        let mut edits = PathEdits::new();
+        if matches!(self.answer, Answer::Redirect(_) | Answer::Respond(_)) {
+            return edits;
+        }
+        let Middleware { rewrite, add_prefix, .. } = &self.middleware;
+        if let Some(Rewriting { regex, to }) = rewrite {
+            let rewrite = self.prefixes().cloned().fold(Rewrite::to(to.clone()), Rewrite::prefix);
+            let regex = regex.as_ref().or_else(|| self.path_regex());
+            edits = edits.rewrite(regex.cloned().into_iter().fold(rewrite, Rewrite::regex));
+        }
+        if self.strip_prefix {
+            edits = edits.strip_prefix(self.prefixes().cloned());
+        }
+        if let Some(prefix) = add_prefix {
+            edits = edits.add_prefix(prefix.clone());
+        }
+        if self.allow_ambiguous_paths { edits.literal() } else { edits }
     }
 
     /// Each host with each path.

@@ -2,13 +2,14 @@
 
 use std::{
     collections::{HashMap, hash_map::Entry},
+    fmt,
     time::Duration,
 };
 
-use pmesh_layers::route::RoutePath;
+use pmesh_layers::route::{PathRegex, RoutePath};
 
 use super::{
-    Answer, Hsts, Middleware, ReadPages, Redirection, Route, Scope, answer,
+    Answer, Hsts, Middleware, ReadPages, Redirection, Rewriting, Route, Scope, answer,
     redirection::From,
     requests,
     scope::{redirects, scopes},
@@ -138,21 +139,59 @@ fn report_useless(scope: &Scope<'_>, route: &Route, problems: &mut Problems) {
     if let Some(node) = own.field("strip_prefix").filter(|_| route.strip_prefix && !has_prefix) {
         problems.push(node.problem("the route has exact paths only, and no prefix to strip"));
     }
-    let Answer::Redirect(redirection) = &route.answer else { return };
-    if redirection.to.contains_rest() && !has_prefix {
-        problems.push(own.problem(format!(
-            "{{*}} in {} stands for what follows a prefix, but the route has exact paths only: write {{path}}, or use a prefix (in [redirects], a path that ends in /*)",
-            redirection.to
-        )));
+    let answer = match &route.answer {
+        Answer::Redirect(redirection) => {
+            let to = &redirection.to;
+            let target = Target { text: to, has_rest: to.contains_rest(), highest_capture: to.highest_capture() };
+            target.check(own, route, None, problems);
+            "redirect"
+        }
+        Answer::Respond(_) => "respond",
+        Answer::Upstream(_) => {
+            if let (Some(Rewriting { regex, to }), Some(node)) = (&route.middleware.rewrite, scope.field("rewrite")) {
+                let target = Target { text: to, has_rest: to.contains_rest(), highest_capture: to.highest_capture() };
+                target.check(&node, route, regex.as_ref(), problems);
+            }
+            return;
+        }
+    };
+    for key in ["rewrite", "strip_prefix", "add_prefix"] {
+        if let Some(node) = own.field(key).filter(|node| !node.is_false()) {
+            problems.push(node.problem(format!(
+                "`{answer}` passes no request on, so there is no path to change: remove `{key}`{}",
+                if answer == "redirect" { ", and write the new path in the target of `redirect`" } else { "" }
+            )));
+        }
     }
-    if let Some(wanted) = redirection.to.highest_capture() {
+}
+
+/// A target with placeholders, of a redirect or a rewrite.
+struct Target<'a> {
+    text: &'a dyn fmt::Display,
+    has_rest: bool,
+    highest_capture: Option<usize>,
+}
+
+impl Target<'_> {
+    /// Reports placeholders that the paths of the route have no value for. `own` is the regex that the target comes with.
+    fn check(&self, node: &Node<'_>, route: &Route, own: Option<&PathRegex>, problems: &mut Problems) {
+        let Self { text, has_rest, highest_capture } = self;
+        if *has_rest && route.prefixes().next().is_none() {
+            problems.push(node.problem(format!(
+                "{{*}} in {text} stands for what follows a prefix, but the route has exact paths only: write {{path}}, or use a prefix (in [redirects], a path that ends in /*)"
+            )));
+        }
+        let Some(wanted) = *highest_capture else { return };
         let groups = |path: &RoutePath| if let RoutePath::Regex(_, regex) = path { regex.group_count() } else { 0 };
-        if let Some(fewer) = route.paths.iter().map(groups).min().filter(|groups| *groups < wanted) {
-            problems.push(own.problem(format!(
-                "{{{wanted}}} in {} refers to a group of path_regex, which has {}",
-                redirection.to,
+        let (name, groups) = match own {
+            Some(regex) => ("regex", Some(regex.group_count())),
+            None => ("path_regex", route.paths.iter().map(groups).min()),
+        };
+        if let Some(fewer) = groups.filter(|groups| *groups < wanted) {
+            problems.push(node.problem(format!(
+                "{{{wanted}}} in {text} refers to a group of {name}, which has {}",
                 match fewer {
-                    0 => "none: write a path_regex with the part it stands for in parentheses".to_owned(),
+                    0 => format!("none: write a {name} with the part it stands for in parentheses"),
                     1 => "only one".to_owned(),
                     _ => format!("only {fewer}"),
                 }

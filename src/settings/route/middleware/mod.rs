@@ -8,11 +8,14 @@ mod headers;
 mod in_flight;
 mod mirror;
 mod pages;
+mod path;
 mod rate_limit;
 
 use std::path::PathBuf;
 
-use pmesh_layers::{client_filter::ClientFilterLayer, edit_headers::HeaderEdits, rate_limit::RateLimit};
+use pmesh_layers::{
+    client_filter::ClientFilterLayer, edit_headers::HeaderEdits, rate_limit::RateLimit, route::PathPrefix,
+};
 
 use self::headers::Message;
 pub(in crate::settings) use self::pages::ReadPages;
@@ -21,12 +24,13 @@ pub use self::{
     cors::{Allowed, Cors},
     mirror::Mirror,
     pages::ErrorPages,
+    path::Rewriting,
 };
 use super::Scope;
 use crate::config::Problems;
 
 /// The keys of middleware, in the order in which requests pass it.
-const KEYS: [&str; 13] = [
+const KEYS: [&str; 15] = [
     "response_headers",
     "error_pages",
     "compress",
@@ -37,6 +41,8 @@ const KEYS: [&str; 13] = [
     "rate_limit",
     "max_in_flight",
     "basic_auth",
+    "rewrite",
+    "add_prefix",
     "request_headers",
     "buffer",
     "mirror",
@@ -63,6 +69,10 @@ pub struct Middleware {
     pub cors: Option<Cors>,
     /// Which users get in, if not everybody.
     pub basic_auth: Option<BasicAuth>,
+    /// How to replace the path, if at all.
+    pub rewrite: Option<Rewriting>,
+    /// What to put before the path, if anything.
+    pub add_prefix: Option<PathPrefix>,
     /// Changes to the headers of requests.
     pub request_headers: HeaderEdits,
     /// How long request bodies can be that are read before the request is forwarded, if any are.
@@ -86,6 +96,8 @@ impl Middleware {
         let basic_auth = basic_auth::read(scope, problems);
         let buffer = buffer::read(scope, problems);
         let mirror = Mirror::read(scope, problems);
+        let rewrite = Rewriting::read(scope, problems);
+        let add_prefix = path::add_prefix(scope, problems);
         let request_headers = headers::read(scope, Message::Request, problems);
         let response_headers = headers::read(scope, Message::Response, problems);
         Some(Self {
@@ -98,6 +110,8 @@ impl Middleware {
             error_pages: error_pages?,
             maintenance: maintenance?,
             basic_auth: basic_auth?,
+            rewrite: rewrite?,
+            add_prefix: add_prefix?,
             request_headers: request_headers?,
             buffer: buffer?,
             mirror: mirror?,
