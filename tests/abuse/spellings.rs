@@ -39,9 +39,11 @@ fn spellings(host: &str, prefix: &str) -> Vec<Spelling> {
     let parse = |line: &'static str| {
         let mut parts = line.split('\t').map(|part| part.replace("{host}", host));
         let (method, target) = (parts.next().unwrap(), bytes(&parts.next().unwrap()));
-        let origin =
-            ["http://", "https://"].iter().find(|scheme| target.to_ascii_lowercase().starts_with(scheme.as_bytes()));
-        let at = origin.map_or(0, |scheme| scheme.len() + host.len());
+        let origins = [format!("http://{host}"), format!("https://{host}")];
+        let is_origin = |origin: &&String| {
+            target.get(..origin.len()).is_some_and(|start| start.eq_ignore_ascii_case(origin.as_bytes()))
+        };
+        let at = origins.iter().find(is_origin).map_or(0, String::len);
         let (origin, path) = target.split_at(at);
         let prefix = if matches!(path.first(), Some(b'/' | b'\\')) { prefix } else { "" };
         let target = [origin, prefix.as_bytes(), path].concat();
