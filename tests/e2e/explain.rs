@@ -63,6 +63,9 @@ const CASES: &[Case] = &[
     get("http://app.test:HTTP/login/", "root gets GET /login/ for app.test:HTTP"),
     get("http://app.test:HTTP/x/..%2fapi", "400"),
     get("http://app.test:HTTP/api/..%2f", "400"),
+    get("http://paths.test:HTTP/old/x?y", "root gets GET /v1/new/x?y for paths.test:HTTP"),
+    get("http://paths.test:HTTP/old/%2e%2e/x", "400"),
+    get("http://paths.test:HTTP/new/x?y", "root gets GET /x?y for paths.test:HTTP"),
     get("http://app.test:HTTP/x%2fy", "root gets GET /x%2fy for app.test:HTTP"),
     Case { method: "TRACE", ..get("http://app.test:HTTP/", "405, Allow GET, HEAD, POST, PUT, DELETE, OPTIONS, PATCH") },
     get("http://paths.test:HTTP/", "404"),
@@ -225,6 +228,21 @@ upstream = "{root}"
 host = "paths.test"
 path = "/only/this"
 upstream = "{root}"
+
+[[routes]]
+host = "paths.test"
+prefix = "/old"
+upstream = "{root}"
+rewrite = {{ regex = "^/old/(.*)$", to = "/old/new/$1" }}
+strip_prefix = true
+add_prefix = "/v1"
+request_headers = {{ x-team = "a" }}
+
+[[routes]]
+host = "paths.test"
+prefix = "/new"
+upstream = "{root}"
+rewrite = "/{{*}}"
 
 [[routes]]
 host = "*.wild.test"
