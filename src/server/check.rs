@@ -10,6 +10,7 @@ use std::{
 use pmesh_layers::identity::{Authority, Secret};
 use tower::BoxError;
 
+use super::ways_around;
 use crate::{
     certificates::{Certificates, Issuer},
     mesh,
@@ -53,6 +54,7 @@ pub(super) fn doubts(settings: &Settings, certificates: &Certificates) -> Vec<St
     doubts.extend(unreached_routes(settings));
     doubts.extend(unverified(settings));
     doubts.extend(never_reached(&settings.routes));
+    doubts.extend(ways_around::doubts(settings));
     doubts.extend(redirected_to_nothing(settings));
     doubts.extend(unusable_sources(settings));
     doubts

@@ -21,4 +21,5 @@ pub mod reload;
 pub mod run;
 pub mod signals;
 pub mod sockets;
+mod ways_around;
 pub mod worker;

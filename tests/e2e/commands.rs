@@ -194,6 +194,37 @@ fn check_warns_about_a_redirect_to_https_if_https_is_off() {
 }
 
 #[test]
+fn check_warns_about_a_route_that_leads_around_the_protection_of_another() {
+    let warnings = |keys: &str, more: &str| {
+        let config = format!(
+            "[[routes]]\nhost = \"a.test\"\nupstream = \"127.0.0.1:9\"\n\
+             [[routes.routes]]\nprefix = \"/admin\"\nallow = \"private\"\n\
+             [[routes.routes]]\nname = \"api\"\nprefix = \"/api\"\n{keys}\n{more}"
+        );
+        let start = Start::new().config(&config).flags(&["check"]);
+        String::from_utf8(start.output().stderr).unwrap().replace(start.home().to_str().unwrap(), "[HOME]")
+    };
+    assert_eq!(
+        warnings("strip_prefix = true", ""),
+        "pmesh: warning: [HOME]/config.toml:7: routes[0].routes[1]: /api/admin is passed on as /admin, but allow of \
+         a.test/admin does not apply to it: write a route for /api/admin with allow, too\n"
+    );
+    assert!(warnings("strip_prefix = true\nadd_prefix = \"/admin\"", "").contains(": /api/ is passed on as /admin/,"));
+    for (keys, more) in [
+        ("strip_prefix = true\nallow = \"10.0.0.0/8\"", ""),
+        ("strip_prefix = true\nadd_prefix = \"/v1\"", ""),
+        ("strip_prefix = true\nupstream = \"127.0.0.1:8\"", ""),
+        (
+            "strip_prefix = true",
+            "[[routes.routes]]\nprefix = \"/api/admin\"\nallow = \"private\"\nstrip_prefix = true\n",
+        ),
+        ("", ""),
+    ] {
+        assert_eq!(warnings(keys, more), "", "{keys} {more}");
+    }
+}
+
+#[test]
 fn check_and_startup_warn_if_nothing_is_served() {
     let start = || Start::new().flags(&["--http", "off", "--https", "off", "--internal", "off"]);
     let output = start().flags(&["check"]).output();
