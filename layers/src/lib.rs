@@ -44,6 +44,7 @@
 //! | [`client_filter`] | allows and denies clients by address | |
 //! | [`rate_limit`] | limits how many requests pass in a span of time, by client, header or in total | `rate-limit` |
 //! | [`max_in_flight`] | limits how many requests are in flight at once, up to the end of their responses | |
+//! | [`jwt`] | lets in requests with a valid JSON Web Token; sends its claims in headers | `jwt` |
 //! | [`edit_headers`] | sets, adds and removes headers of requests and responses | |
 //! | [`mirror`] | sends copies of requests to a second service | |
 //! | [`edit_path`] | rewrites the path of requests, removes and adds prefixes | `regex` for regular expressions |
@@ -184,6 +185,7 @@
 //! | `identity` | the authority and its certificates; compiles aws-lc, which needs a C compiler |
 //! | `node` | connections between nodes; turns on `identity` and `tls` |
 //! | `rate-limit` | limits on the rate of requests |
+//! | `jwt` | JSON Web Tokens; compiles aws-lc, which needs a C compiler |
 //! | `regex` | routes by regular expression |
 //! | `full` | all of these |
 //!
@@ -275,6 +277,8 @@ pub mod hsts;
 pub mod https_redirect;
 #[cfg(feature = "identity")]
 pub mod identity;
+#[cfg(feature = "jwt")]
+pub mod jwt;
 pub mod maintenance;
 pub mod max_in_flight;
 pub mod mirror;

@@ -12,7 +12,7 @@ use crate::{
     config::{self, Problem},
     mesh::NodeIdentityError,
     settings::{Inherited, Listener, Loaded, Place, Route, in_matching_order, listeners},
-    upstream::trust::TrustError,
+    upstream::{jwt_keys::JwtKeysError, trust::TrustError},
 };
 
 /// The JSON that `pmesh check --json` prints.
@@ -85,6 +85,7 @@ fn of_file(error: &(dyn std::error::Error + 'static)) -> CheckedProblem {
     let place = None
         .or_else(|| error.downcast_ref().and_then(CertificateError::origin))
         .or_else(|| error.downcast_ref().and_then(TrustError::origin))
+        .or_else(|| error.downcast_ref().map(JwtKeysError::origin))
         .or_else(|| error.downcast_ref().and_then(NodeIdentityError::origin))
         .unwrap_or_default();
     let message = with_causes(error);

@@ -59,6 +59,10 @@ const IN_ROUTE: &[(&[&str], &str)] = &[
         &["stripprefix", "prefix_rewrite", "strip_path"],
         "write strip_prefix = true, and add_prefix = \"/v1\" to put another in its place",
     ),
+    (
+        &["auth_jwt", "auth_jwt_key_file", "auth_jwt_key_request", "jwt_authn", "jwtauth", "jwt_auth", "oidc"],
+        "write jwt = { keys = \"https://login.example.com/.well-known/jwks.json\", audience = \"api\" }",
+    ),
     (&["ip_allow_list", "ipallowlist", "ip_whitelist"], "write allow = [\"10.0.0.0/8\"]"),
     (
         &["cert", "certificate", "cert_resolver", "certresolver", "key", "ssl_certificate", "ssl_certificate_key"],
@@ -76,6 +80,35 @@ const IN_RATE_LIMIT: &[(&[&str], &str)] = &[
     (&["average", "rate", "events", "max_events", "max_tokens", "tokens_per_fill"], "requests"),
     (&["period", "window", "fill_interval"], "per"),
     (&["zone", "source", "sourcecriterion", "source_criterion"], "key"),
+];
+
+/// Other programs' names for keys of `jwt`.
+const IN_JWT: &[(&[&str], &str)] = &[
+    (
+        &[
+            "jwks",
+            "jwks_url",
+            "jwks_uri",
+            "jwks_file",
+            "jwksurl",
+            "jwksuri",
+            "remote_jwks",
+            "local_jwks",
+            "key",
+            "key_file",
+        ],
+        "keys",
+    ),
+    (&["secret", "sign_key", "signingsecret", "hmac_secret"], "secret_file"),
+    (&["audiences", "aud", "audience_whitelist"], "audience"),
+    (&["issuers", "iss", "issuer_whitelist"], "issuer"),
+    (&["require_claims", "required_claims", "claims_required"], "require"),
+    (&["claims", "claim_to_headers", "forwardheaders", "forward_headers", "headers", "header_claims"], "claim_headers"),
+    (&["from_header", "from_headers", "from_cookies", "from_params", "token", "token_source", "source"], "from"),
+    (&["forward", "hide_credentials", "forwardauthorization"], "forward_token"),
+    (&["alg", "algorithm", "sign_alg"], "algorithms"),
+    (&["clock_skew", "clock_skew_seconds", "clockskew"], "leeway"),
+    (&["cache_duration", "key_cache", "refresh_interval"], "refresh"),
 ];
 
 /// Other programs' names for planned keys of a route.
@@ -104,6 +137,11 @@ pub(super) fn in_route(key: &str) -> Option<String> {
 /// Advice on a key of `rate_limit`.
 pub(super) fn in_rate_limit(key: &str) -> Option<String> {
     advice(key, IN_RATE_LIMIT).map(|ours| format!("unknown key: write {ours}"))
+}
+
+/// Advice on a key of `jwt`.
+pub(super) fn in_jwt(key: &str) -> Option<String> {
+    advice(key, IN_JWT).map(|ours| format!("unknown key: write {ours}"))
 }
 
 fn advice(key: &str, rows: &[(&[&str], &'static str)]) -> Option<&'static str> {

@@ -198,6 +198,55 @@ pub(crate) const MIRROR: &[Key] = &[
     Key::inner("max_in_flight", COUNT, "How many copies can be in flight at once; default: 100"),
 ];
 
+/// The keys of `jwt`.
+pub(crate) const JWT: &[Key] = &[
+    Key::inner(
+        "keys",
+        Shape::One(Kind::FileOrUrl),
+        "The public keys of the issuer: a file with a JSON Web Key Set or with keys in PEM, or the URL of a JSON Web Key Set",
+    ),
+    Key::inner(
+        "secret_file",
+        FILE,
+        "Instead of keys: a file with a secret that the issuer shares, of at least 32 bytes",
+    ),
+    Key::inner(
+        "audience",
+        texts("NAME"),
+        "The audience (aud) that tokens must be for, or a list of which one is enough",
+    ),
+    Key::inner("issuer", texts("NAME"), "The issuer (iss) that tokens must be from, or a list"),
+    Key::inner(
+        "require",
+        Shape::Named(&Shape::Either(&[texts("VALUE"), SWITCH])),
+        "Claims that tokens must have, each with its value, or a list of which one is enough; requests without them get 403",
+    ),
+    Key::inner(
+        "claim_headers",
+        Shape::Named(&text("CLAIM")),
+        "Headers for the upstream, each with the claim that it gets, such as x-user = \"sub\"",
+    ),
+    Key::inner(
+        "from",
+        texts("PLACE"),
+        "Where requests have their token: \"authorization\", \"header:NAME\" or \"cookie:NAME\", or a list; default: authorization",
+    ),
+    Key::inner("forward_token", SWITCH, "Whether the upstream gets the token, too; default: true"),
+    Key::inner(
+        "algorithms",
+        texts("NAME"),
+        "The only algorithms that are allowed, such as RS256; default: all that fit the keys",
+    ),
+    Key::inner("leeway", MAX_AGE, "How far the clocks of the issuer and of pmesh may be apart; default: 1m"),
+    Key::inner("require_exp", SWITCH, "Whether tokens must have an expiry (exp); default: true"),
+    Key::inner("refresh", DURATION, "How often the keys are fetched from a URL; default: 5m"),
+    Key::inner(
+        "ca",
+        FILE,
+        "The authority that issued the certificate of the URL, in PEM; default: those that the system trusts",
+    ),
+];
+
 /// The keys of `hsts`.
 pub(crate) const HSTS: &[Key] = &[
     Key::inner("max_age", MAX_AGE, "How long browsers must use https only"),
@@ -250,7 +299,8 @@ macro_rules! route_keys {
             Key::new("basic_auth", Role::Setting, Shape::Table(BASIC_AUTH),
                 "The users that get in, with a name and a password (HTTP Basic authentication); others get 401"),
             Key::planned("forward_auth"),
-            Key::planned("jwt"),
+            Key::new("jwt", Role::Setting, Shape::Table(JWT),
+                "Which bearer tokens (JSON Web Tokens) get in, by their signature and their claims; requests without one get 401"),
             Key::upstream("rewrite", Shape::Either(&[text("PATH"), Shape::Table(REWRITE)]),
                 "The path that the upstream gets instead of the client's, such as \"/x/{1}\", or a table with regex and to; \
                  the query is kept unless it has its own"),

@@ -43,6 +43,8 @@ pub enum Kind {
     Networks,
     /// The path of a file.
     File,
+    /// The path of a file, or a URL.
+    FileOrUrl,
     /// The path of a folder.
     Directory,
     /// Where a local server listens: unix, unix:PATH, an address with a port, or off.
@@ -82,6 +84,7 @@ impl Kind {
             Self::Addresses => "IP[,IP…]",
             Self::Networks => "CIDR[,CIDR…]",
             Self::File => "FILE",
+            Self::FileOrUrl => "FILE|URL",
             Self::Directory => "DIR",
             Self::Socket => "unix|unix:PATH|IP:PORT",
             Self::Routes => "HOST[/PREFIX]=UPSTREAM[,UPSTREAM…]",
@@ -114,6 +117,8 @@ impl Kind {
             | Self::Choice(_)
             | Self::Filter
             | Self::Text(_)
+            // Only in files.
+            | Self::FileOrUrl
             | Self::Listeners
             | Self::Certificates
             | Self::Defaults

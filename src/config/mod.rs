@@ -57,8 +57,9 @@ pub(crate) use self::{
     foreign::with_references,
     keys::{
         BASIC_AUTH as BASIC_AUTH_KEYS, CERTIFICATE as CERTIFICATE_KEYS, CORS as CORS_KEYS, HEADER as HEADER_KEYS,
-        HSTS as HSTS_KEYS, LISTENER as LISTENER_KEYS, MIRROR as MIRROR_KEYS, RATE_LIMIT as RATE_LIMIT_KEYS,
-        REDIRECT as REDIRECT_KEYS, RESPOND as RESPOND_KEYS, REWRITE as REWRITE_KEYS, ROUTE as ROUTE_KEYS,
+        HSTS as HSTS_KEYS, JWT as JWT_KEYS, LISTENER as LISTENER_KEYS, MIRROR as MIRROR_KEYS,
+        RATE_LIMIT as RATE_LIMIT_KEYS, REDIRECT as REDIRECT_KEYS, RESPOND as RESPOND_KEYS, REWRITE as REWRITE_KEYS,
+        ROUTE as ROUTE_KEYS,
     },
     merged::{Merged, Node},
     parse::{Parse, Reason, TimeLimit, because, duration, text},

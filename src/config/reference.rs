@@ -5,7 +5,7 @@ use std::{env, fmt::Write, fs, path::Path};
 use super::{
     Fallback, Kind, SETTINGS, Setting,
     keys::{
-        BASIC_AUTH, CERTIFICATE, CHILD_ROUTE, CORS, HEADER, HSTS, LISTENER, MATCH, MIRROR, RATE_LIMIT, REDIRECT,
+        BASIC_AUTH, CERTIFICATE, CHILD_ROUTE, CORS, HEADER, HSTS, JWT, LISTENER, MATCH, MIRROR, RATE_LIMIT, REDIRECT,
         RESPOND, REWRITE, ROUTE, TLS,
     },
     shape::{Key, Role, Shape},
@@ -26,6 +26,7 @@ const TABLES: &[(&str, &[Key])] = &[
     ("`cors`", CORS),
     ("`hsts`", HSTS),
     ("`basic_auth`", BASIC_AUTH),
+    ("`jwt`", JWT),
     ("a header in `request_headers` and `response_headers`", HEADER),
     ("`mirror`", MIRROR),
     ("`tls`", TLS),

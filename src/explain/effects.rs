@@ -6,6 +6,7 @@ use http::{
     HeaderMap, HeaderName, Request, Response, StatusCode, Uri,
     header::{
         ACCEPT_ENCODING, ACCESS_CONTROL_ALLOW_ORIGIN, AUTHORIZATION, LOCATION, ORIGIN, STRICT_TRANSPORT_SECURITY,
+        WWW_AUTHENTICATE,
     },
     request::Parts,
 };
@@ -120,4 +121,21 @@ pub(super) fn basic_auth(ran: &Ran<'_>) -> String {
             format!("{}: there is no such user, or the password is wrong", ran.response.status().as_u16())
         }
     }
+}
+
+pub(super) fn jwt(ran: &Ran<'_>, is_known: bool) -> String {
+    if !is_known {
+        return "depends on the keys, which only the running node has: ask it with --live".to_owned();
+    }
+    if ran.passed.is_some() {
+        return "the token is valid".to_owned();
+    }
+    let challenge = text(ran.response.headers(), &WWW_AUTHENTICATE).unwrap_or_default();
+    let reason = challenge.split("error_description=\"").nth(1).map(|reason| reason.trim_end_matches('"').to_owned());
+    let reason = reason.unwrap_or_else(|| match ran.response.status() {
+        StatusCode::SERVICE_UNAVAILABLE => "there are no keys yet".to_owned(),
+        StatusCode::FORBIDDEN => "the token does not have the required claims".to_owned(),
+        _ => "needs a token".to_owned(),
+    });
+    format!("{}: {reason}", ran.response.status().as_u16())
 }

@@ -3,7 +3,7 @@
 use pmesh_layers::client_filter::{ClientFilterLayer, ClientVerdict};
 
 use super::{effects, request::Asked};
-use crate::settings::{Answer, Middleware, Route, endpoint::Endpoint};
+use crate::settings::{Answer, Jwt, JwtKeys, Middleware, Route, endpoint::Endpoint};
 
 /// A part of the middleware of a route.
 pub(super) struct Part<'a> {
@@ -17,8 +17,8 @@ pub(super) struct Part<'a> {
 
 pub(super) type Effect<'a> = Box<dyn Fn(&effects::Ran<'_>) -> String + Send + 'a>;
 
-/// The parts of the middleware of a route, in the order in which requests pass them.
-pub(super) fn parts<'a>(route: &'a Route, asked: &Asked) -> Vec<Part<'a>> {
+/// The parts of the middleware of a route, with or without the state of the running node, in the order in which requests pass them.
+pub(super) fn parts<'a>(route: &'a Route, asked: &Asked, is_live: bool) -> Vec<Part<'a>> {
     // Whoever adds a part says here what it does.
     let Middleware {
         keys: _,
@@ -30,6 +30,7 @@ pub(super) fn parts<'a>(route: &'a Route, asked: &Asked) -> Vec<Part<'a>> {
         max_in_flight,
         cors,
         basic_auth,
+        jwt,
         rewrite,
         add_prefix,
         request_headers,
@@ -101,6 +102,12 @@ pub(super) fn parts<'a>(route: &'a Route, asked: &Asked) -> Vec<Part<'a>> {
         let middleware = Middleware { basic_auth: Some(auth.clone()), ..none.clone() };
         parts.push(part("basic_auth", middleware, Box::new(effects::basic_auth)));
     }
+    if let Some(jwt) = jwt {
+        // Without the keys, nothing can be said.
+        let is_known = is_live || !is_fetched(jwt);
+        let middleware = Middleware { jwt: Some(jwt.clone()).filter(|_| is_known), ..none.clone() };
+        parts.push(part("jwt", middleware, Box::new(move |ran| effects::jwt(ran, is_known))));
+    }
     // Other nodes get the path unchanged.
     if !route.endpoints().iter().any(Endpoint::is_mesh) {
         if let Some(rewrite) = rewrite {
@@ -142,10 +149,18 @@ fn clients_key(clients: &ClientFilterLayer, asked: &Asked) -> &'static str {
 }
 
 /// The route without the parts that would do something outside of this process, or that lack an answer to go by.
-pub(super) fn harmless(route: &Route, asked: &Asked) -> Route {
+pub(super) fn harmless(route: &Route, asked: &Asked, is_live: bool) -> Route {
     let mut route = route.clone();
+    if !is_live {
+        route.middleware.jwt = route.middleware.jwt.filter(|jwt| !is_fetched(jwt));
+    }
     if asked.from.is_none() {
         route.middleware.clients = None;
     }
     route
+}
+
+/// Whether only the running node has the keys.
+fn is_fetched(jwt: &Jwt) -> bool {
+    matches!(jwt.keys, JwtKeys::Url { .. })
 }

@@ -90,7 +90,7 @@ pub(super) async fn run(
         }
     };
     explanation.middleware = middleware::explain(route, &request, around, &asked).await;
-    let route = harmless(route, &asked);
+    let route = harmless(route, &asked, around.running.is_some());
     let stand_in = StandInRoute::new(&route, around)?;
     let sent = request.clone().map(|()| declared_body(request.headers()));
     let response = answer::answered(stand_in.service.clone(), sent).await;

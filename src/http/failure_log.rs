@@ -12,6 +12,7 @@ use pin_project_lite::pin_project;
 use pmesh_layers::{
     balance::{AllUnreachable, EndpointError},
     host::HostName,
+    jwt::JwtRejected,
     max_in_flight::TooManyInFlight,
     respond::Cause,
 };
@@ -113,9 +114,9 @@ fn log(status: StatusCode, error: &(dyn Error + Send + Sync + 'static), info: &R
     let error = failed.map_or(error, |failed| &**failed.cause());
     let is_known = failed.is_some_and(EndpointError::is_endpoint_failure) || error.is::<AllUnreachable>();
     // No warning for 501, because a client can request any protocol, nor for a limit, which often rejects many of them,
-    // nor for an endpoint that is known to be failing, which has log lines of its own.
+    // nor for an endpoint or keys that are known to be failing, which have log lines of their own.
     let is_limit = error.is::<TooManyInFlight>() || error.is::<LoginRejected>();
-    if !status.is_server_error() || status == StatusCode::NOT_IMPLEMENTED || is_limit {
+    if !status.is_server_error() || status == StatusCode::NOT_IMPLEMENTED || is_limit || error.is::<JwtRejected>() {
         tracing::debug!(status = status.as_u16(), %error, "request rejected");
     } else if is_known {
         unanswered!(DEBUG, status, info, failed, error);

@@ -4,6 +4,7 @@ mod basic_auth;
 mod buffer;
 mod compress;
 mod cors;
+mod jwt;
 mod layered;
 mod limits;
 mod list;
@@ -24,6 +25,7 @@ use pmesh_layers::{
     error_pages::ErrorPagesLayer,
     hsts::HstsLayer,
     https_redirect::HttpsRedirectLayer,
+    jwt::SharedKeys,
     maintenance::{MaintenanceLayer, MaintenanceSwitch},
     max_in_flight::MaxInFlightLayer,
 };
@@ -48,6 +50,8 @@ pub struct Shared {
     pub limits: Limits,
     /// Reads the bodies of requests, if they are buffered.
     pub buffer: Option<BufferLayer>,
+    /// The keys that verify its tokens.
+    pub jwt_keys: Option<SharedKeys>,
 }
 
 /// Puts the middleware of a route around its answer. Redirects to https go to `https_port`, or to 443 by default.
@@ -69,6 +73,7 @@ fn layered<S: Inner>(answer: S, route: &Route, to_https: Option<HttpsRedirectLay
         clients,
         cors,
         basic_auth,
+        jwt,
         error_pages,
         rewrite: _,
         add_prefix: _,
@@ -85,6 +90,9 @@ fn layered<S: Inner>(answer: S, route: &Route, to_https: Option<HttpsRedirectLay
     let path = Some(route.path_edits()).filter(|edits| !edits.is_empty() && !leads_to_nodes);
     let edits = |edits: &HeaderEdits| (!edits.is_empty()).then(|| edits.clone());
     let request_headers = edits(request_headers).map(EditRequestHeadersLayer::new);
+    // Without keys, nobody gets in.
+    let jwt_keys = || shared.jwt_keys.clone().unwrap_or_else(SharedKeys::empty);
+    let jwt = jwt.as_ref().map(|jwt| jwt::layer(jwt, jwt_keys()));
     let limits = ServiceBuilder::new()
         .option_layer(shared.limits.count_rejected())
         .option_layer(shared.limits.rate_limit.clone())
@@ -109,6 +117,7 @@ fn layered<S: Inner>(answer: S, route: &Route, to_https: Option<HttpsRedirectLay
         .option_layer(request_headers)
         .option_layer(shared.buffer.clone());
     Layered::new(passed_on.service(answer))
+        .within(jwt)
         .within(basic_auth.as_ref().map(|auth| basic_auth::layer(auth, leads_to_nodes)))
         .within(shared.limits.are_some().then_some(limits))
         .within(cors.as_ref().map(cors::layer))

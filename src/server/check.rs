@@ -16,10 +16,10 @@ use crate::{
     mesh,
     secret::{CONTEXT, Secrets},
     settings::{
-        AcceptedCertificates, Hidden, Listener, ListenerKind, Port, Route, SecretSource, Settings, endpoint::Endpoint,
-        hidden,
+        AcceptedCertificates, Hidden, JwtKeys, Listener, ListenerKind, Port, Route, SecretSource, Settings,
+        endpoint::Endpoint, hidden,
     },
-    upstream::trust::Trust,
+    upstream::{jwt_keys, trust::Trust},
 };
 
 /// Checks the secret and the certificates without changing anything, so no secret is created if there is none. Returns
@@ -36,6 +36,7 @@ pub fn check(settings: &Settings) -> Result<Vec<String>, BoxError> {
     let certificates = certificates(settings, secrets.public())?;
     mesh::identity(settings, secrets.iter())?;
     Trust::load(&settings.routes, None)?;
+    jwt_keys::check(&settings.routes)?;
     Ok(doubts(settings, &certificates))
 }
 
@@ -53,6 +54,8 @@ pub(super) fn doubts(settings: &Settings, certificates: &Certificates) -> Vec<St
     }
     doubts.extend(unreached_routes(settings));
     doubts.extend(unverified(settings));
+    doubts.extend(settings.routes.iter().filter_map(any_audience));
+    doubts.extend(settings.routes.iter().filter_map(keys_in_clear_text));
     doubts.extend(never_reached(&settings.routes));
     doubts.extend(ways_around::doubts(settings));
     doubts.extend(redirected_to_nothing(settings));
@@ -69,6 +72,31 @@ fn unverified(settings: &Settings) -> impl Iterator<Item = String> {
              accept only certain certificates, set tls.ca instead",
             route.name
         ))
+    })
+}
+
+/// A route that accepts tokens that its issuer has made for others.
+fn any_audience(route: &Route) -> Option<String> {
+    let jwt = route.middleware.jwt.as_ref()?;
+    let is_shared = matches!(jwt.keys, JwtKeys::Url { .. }) && jwt.audience.is_empty();
+    is_shared.then(|| {
+        let (origin, name) = (&jwt.origin, &route.name);
+        format!(
+            "{origin}: jwt of {name} accepts tokens that the issuer has made for other services, too: set audience to the \
+             name that the issuer knows this service by"
+        )
+    })
+}
+
+/// A route whose keys anybody on the network path could replace.
+fn keys_in_clear_text(route: &Route) -> Option<String> {
+    let jwt = route.middleware.jwt.as_ref()?;
+    let JwtKeys::Url { url, .. } = &jwt.keys else { return None };
+    let host = url.host().unwrap_or_default().trim_matches(['[', ']']);
+    let is_local = host == "localhost" || host.parse().is_ok_and(|address: IpAddr| address.is_loopback());
+    (url.scheme_str() == Some("http") && !is_local).then(|| {
+        let origin = &jwt.origin;
+        format!("{origin}: {url} has no TLS, so anybody on the network path can replace the keys: use https if you can")
     })
 }
 

@@ -133,6 +133,7 @@ impl Control {
         let generation = self.process.generation();
         self.reloader.certificates.refresh(&generation.certificates, all);
         generation.routes.refresh_maintenance(all);
+        generation.routes.refresh_jwt_keys(all);
     }
 
     fn answer(&mut self, request: ControlRequest) {

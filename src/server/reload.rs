@@ -184,6 +184,7 @@ impl Reloader {
 
     /// Passes the new settings on to other nodes and the prober.
     pub(super) fn publish(&mut self, before: Option<&Settings>, now: &Settings) {
+        self.process.current().routes.refresh_jwt_keys(false);
         self.about.listeners.store(Arc::new(self.listeners.addresses()));
         self.about.serves.store(Arc::new(Served::from_settings(now)));
         self.process.peers.set_fixed(now.mesh.peers.clone());

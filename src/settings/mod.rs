@@ -44,8 +44,8 @@ pub use self::{
     registry::{InvalidRegistry, Login, RegistryServers},
     route::{
         API_HOST, AcceptedCertificates, Allowed, Answer, BasicAuth, ClientCertificate, Cors, ErrorPages, Hidden, Hsts,
-        Inherited, Middleware, Mirror, PemFile, Place, Redirection, Respond, Rewriting, Route, ShownPath, UpstreamTls,
-        hidden, in_matching_order,
+        Inherited, Jwt, JwtKeys, Middleware, Mirror, PemFile, Place, Redirection, Respond, Rewriting, Route, ShownPath,
+        UpstreamTls, hidden, in_matching_order,
     },
     secret::{SECRET_FILE, SecretSource},
     served::ServedPlace,

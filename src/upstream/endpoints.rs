@@ -172,6 +172,10 @@ impl Endpoints {
         &self.buffer_memory
     }
 
+    pub(super) fn resolver(&self) -> &Resolver {
+        &self.resolver
+    }
+
     pub(super) fn workers(&self) -> usize {
         self.workers
     }

@@ -7,6 +7,7 @@ mod by_place;
 mod connect_timeouts;
 mod destination;
 mod endpoints;
+pub mod jwt_keys;
 mod maintenance;
 mod mirror;
 mod proxy;

@@ -3,6 +3,7 @@
 use std::{collections::HashMap, sync::Arc, time::Duration};
 
 use pmesh_layers::{
+    jwt::{Keys, SharedKeys},
     mirror::{MirrorLayer, MirrorStats},
     upgrade::{TunnelCloser, TunnelLayer},
 };
@@ -12,6 +13,7 @@ use super::{
     Connections, Endpoints, RouteService, Tables,
     by_place::{ByPlace, name},
     connect_timeouts::ConnectTimeouts,
+    jwt_keys::JwtKeySources,
     maintenance::{MaintenanceFiles, Switch},
     mirror::mirrors,
     proxy::{Proxy, Untunneled, proxy},
@@ -33,6 +35,7 @@ pub struct Routes {
     built: Vec<Arc<Built>>,
     maintenance: MaintenanceFiles,
     mirrored: Arc<MirrorStats>,
+    jwt_keys: JwtKeySources,
 }
 
 /// A route, and the services built for it.
@@ -86,12 +89,15 @@ impl Routes {
         let common = RouteSettings::from_settings(settings);
         let before = previous.map(Self::by_place).unwrap_or_default();
         let maintenance = MaintenanceFiles::of(&settings.routes, previous.map(|previous| &previous.maintenance));
+        let before_jwt = previous.map(|previous| &previous.jwt_keys);
+        let jwt_keys = JwtKeySources::of(settings, trust, endpoints.resolver(), before_jwt)?;
         let before_by_name = LimitsByName::new(previous, settings);
         let limited = Arc::clone(endpoints.limited());
         let built = settings.routes.iter().map(|route| {
             let limits = Limits::of(&route.middleware, before_by_name.get(route), &limited);
             let buffer = middleware::buffer_layer(route, common.body_min_rate, endpoints.buffer_memory());
-            let shared = Shared { maintenance: maintenance.switch(route), limits, buffer };
+            let (maintenance, jwt_keys) = (maintenance.switch(route), jwt_keys.keys(route));
+            let shared = Shared { maintenance, limits, buffer, jwt_keys };
             Built::new(route, &common, &timeouts, &before, trust, shared, endpoints)
         });
         let built = built.collect::<Result<Vec<_>, _>>()?;
@@ -102,6 +108,7 @@ impl Routes {
             services,
             built,
             maintenance,
+            jwt_keys,
             mirrored: Arc::clone(endpoints.mirrored()),
         })
     }
@@ -150,6 +157,18 @@ impl Routes {
     /// The switch of a route that is under maintenance while a file exists.
     pub(super) fn maintenance_of(&self, route: &Route) -> Option<Switch> {
         self.maintenance.switch(route)
+    }
+
+    /// The keys that verify the tokens of a route, as they are now.
+    pub(super) fn jwt_keys_of(&self, route: &Route) -> Option<SharedKeys> {
+        let keys = self.jwt_keys.keys(route)?.load()?;
+        Some(SharedKeys::new(Keys::clone(&keys)))
+    }
+
+    /// Rereads the changed files with keys for tokens, or all, and starts to fetch keys from new URLs. Must be called in the
+    /// runtime of the control thread.
+    pub fn refresh_jwt_keys(&self, all: bool) {
+        self.jwt_keys.refresh(all);
     }
 
     /// Drops all endpoints that these routes do not lead to.

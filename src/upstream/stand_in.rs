@@ -16,6 +16,7 @@ use tower::{BoxError, Service};
 use super::{
     RouteService, Routes,
     aim::Aim,
+    jwt_keys,
     maintenance::MaintenanceFiles,
     proxy::{Prepared, prepared, strip},
     route_settings::RouteSettings,
@@ -119,7 +120,11 @@ impl Surroundings<'_> {
         };
         let limits = Limits::of(&route.middleware, None, &Arc::default());
         let buffer = buffer_layer(route, self.common().body_min_rate, &buffer_memory());
-        Shared { maintenance, limits, buffer }
+        let jwt_keys = match self.running {
+            Some(running) => running.jwt_keys_of(route),
+            None => jwt_keys::in_file(route),
+        };
+        Shared { maintenance, limits, buffer, jwt_keys }
     }
 }
 

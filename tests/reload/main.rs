@@ -10,6 +10,7 @@ mod support;
 mod broken;
 mod descriptors;
 mod include;
+mod jwt;
 mod kept;
 mod limits;
 mod listeners;

@@ -53,7 +53,7 @@ pub(crate) fn text(setting: &Setting, second: bool) -> String {
         Kind::Certificates => "/one /two".into(),
         Kind::Include => pick("/none/*.toml", "/none/?.toml"),
         Kind::Defaults | Kind::Redirects | Kind::Secret => unreachable!("not merged"),
-        Kind::Numbers(_) | Kind::MaxAge | Kind::Method => unreachable!("of routes"),
+        Kind::Numbers(_) | Kind::MaxAge | Kind::Method | Kind::FileOrUrl => unreachable!("of routes"),
     }
 }
 

@@ -6,6 +6,7 @@ pub mod files;
 pub mod h2;
 pub mod h2_stream;
 pub mod headers;
+pub mod jwt;
 pub mod network;
 pub mod program;
 pub mod read;

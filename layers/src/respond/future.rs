@@ -6,14 +6,14 @@ use std::{
 
 use http::{
     HeaderValue, Response, StatusCode,
-    header::{ALLOW, CONNECTION, RETRY_AFTER},
+    header::{ALLOW, CONNECTION, RETRY_AFTER, WWW_AUTHENTICATE},
 };
 use pin_project_lite::pin_project;
 use tower::BoxError;
 
 use super::{
     Answers, Cause, plain, status,
-    status::{allowed_methods, retry_after},
+    status::{allowed_methods, challenge, retry_after},
 };
 use crate::{MissingExtension, causes::find};
 
@@ -95,6 +95,11 @@ fn answer<R: From<String>>(error: BoxError, answers: &impl Answers<R>, http1: bo
         && let Some(seconds) = retry_after(&*error)
     {
         response.headers_mut().entry(RETRY_AFTER).or_insert(seconds);
+    }
+    if matches!(response.status(), StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN)
+        && let Some(challenge) = challenge(&*error)
+    {
+        response.headers_mut().entry(WWW_AUTHENTICATE).or_insert(challenge);
     }
     if http1 && (closes_connection(status) || closes_connection(response.status())) {
         response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));

@@ -49,6 +49,7 @@
 //! | [`EndpointError`](crate::balance::EndpointError) | the status of its cause |
 //! | [`MissingExtension`](crate::MissingExtension), [`MissingUpgrade`](crate::upgrade::MissingUpgrade) | 500 |
 //! | [`ClientDenied`](crate::client_filter::ClientDenied) | 403 |
+//! | [`JwtRejected`](crate::jwt::JwtRejected) | 401; 403 if the token lacks required claims, 503 if there are no keys yet |
 //! | [`RateLimited`](crate::rate_limit::RateLimited) | 429 |
 //! | [`TooManyInFlight`](crate::max_in_flight::TooManyInFlight) | 503 |
 //! | [`NoResponse`] | 403, unless it [passes](RespondLayer::pass) |
@@ -57,7 +58,8 @@
 //! A row that you [add](RespondLayer::on) answers all errors of its type, and errors caused by one: a row for `PoolError`
 //! also answers one inside a `Failed`. To answer as the table does, return the [`status`] of the error.
 //!
-//! The body is the status as text. A 405 lists the allowed methods. `RateLimited` and `TooManyInFlight` set `Retry-After`.
+//! The body is the status as text. A 405 lists the allowed methods. `RateLimited` and `TooManyInFlight` set `Retry-After`,
+//! and `JwtRejected` sets `WWW-Authenticate`.
 //! After 400, 405, 408 and 413, an HTTP/1 connection is closed, because it is unclear where the next request begins, or
 //! because the rest of this one is not worth reading.
 //!

@@ -3,6 +3,8 @@ use std::{error::Error, time::Duration};
 use http::{HeaderValue, Response, StatusCode, header::CONTENT_TYPE};
 
 use super::NoResponse;
+#[cfg(feature = "jwt")]
+use crate::jwt::JwtRejected;
 #[cfg(feature = "rate-limit")]
 use crate::rate_limit::RateLimited;
 #[cfg(feature = "upgrade")]
@@ -84,6 +86,10 @@ pub fn status(error: &(dyn Error + 'static)) -> StatusCode {
     if error.is::<RateLimited>() {
         return StatusCode::TOO_MANY_REQUESTS;
     }
+    #[cfg(feature = "jwt")]
+    if let Some(rejected) = error.downcast_ref::<JwtRejected>() {
+        return rejected.status();
+    }
     if error.is::<MissingExtension>() {
         return StatusCode::INTERNAL_SERVER_ERROR;
     }
@@ -120,9 +126,20 @@ pub(super) fn allowed_methods(error: &(dyn Error + 'static)) -> Option<HeaderVal
         .then(|| HeaderValue::from_static("GET, HEAD, POST, PUT, DELETE, OPTIONS, PATCH"))
 }
 
+/// Returns how a client can authenticate, which a 401 must say (RFC 9110, 15.5.2); `None` for other errors.
+pub(super) fn challenge(error: &(dyn Error + 'static)) -> Option<HeaderValue> {
+    #[cfg(feature = "jwt")]
+    let challenge = find(error).and_then(JwtRejected::challenge);
+    #[cfg(not(feature = "jwt"))]
+    let challenge = None;
+    challenge
+}
+
 /// Returns when to try again, in whole seconds (RFC 9110, 10.2.3); `None` if the error does not say.
 pub(super) fn retry_after(error: &(dyn Error + 'static)) -> Option<HeaderValue> {
     let in_flight = || find::<TooManyInFlight>(error).map(|_| TooManyInFlight::RETRY_AFTER);
+    #[cfg(feature = "jwt")]
+    let in_flight = || in_flight().or_else(|| find::<JwtRejected>(error)?.retry_after());
     #[cfg(feature = "rate-limit")]
     let wait = find::<RateLimited>(error).map(RateLimited::retry_after).or_else(in_flight);
     #[cfg(not(feature = "rate-limit"))]

@@ -25,6 +25,7 @@ mod http2_silence;
 mod https_only;
 mod idle_streams;
 mod interleavings;
+mod jwt;
 mod keep_alive_timeout;
 mod missing_extensions;
 mod node_certificates;

@@ -69,7 +69,7 @@ impl Accepted {
                 accepted.words(["unix", "off"]);
                 accepted.pattern(pattern::SOCKET);
             }
-            Kind::File | Kind::Directory | Kind::Include => {
+            Kind::File | Kind::FileOrUrl | Kind::Directory | Kind::Include => {
                 accepted.is_text = true;
                 accepted.allow("string", object(json!({ "minLength": 1 })));
             }

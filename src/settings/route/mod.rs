@@ -27,7 +27,7 @@ pub use self::{
     answer::Answer,
     hsts::Hsts,
     inherited::Inherited,
-    middleware::{Allowed, BasicAuth, Cors, ErrorPages, Middleware, Mirror, Rewriting},
+    middleware::{Allowed, BasicAuth, Cors, ErrorPages, Jwt, JwtKeys, Middleware, Mirror, Rewriting},
     order::{Hidden, hidden, in_matching_order},
     place::{Place, ShownPath},
     redirection::Redirection,

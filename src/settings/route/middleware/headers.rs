@@ -88,7 +88,7 @@ impl Message {
     }
 
     /// Why a header cannot be changed.
-    fn reserved(self, name: &HeaderName) -> Option<&'static str> {
+    pub(super) fn reserved(self, name: &HeaderName) -> Option<&'static str> {
         const FRAMING: [HeaderName; 6] = [
             header::CONNECTION,
             header::CONTENT_LENGTH,

@@ -6,6 +6,7 @@ mod clients;
 mod cors;
 mod headers;
 mod in_flight;
+mod jwt;
 mod mirror;
 mod pages;
 mod path;
@@ -22,6 +23,7 @@ pub(in crate::settings) use self::pages::ReadPages;
 pub use self::{
     basic_auth::BasicAuth,
     cors::{Allowed, Cors},
+    jwt::{Jwt, JwtKeys},
     mirror::Mirror,
     pages::ErrorPages,
     path::Rewriting,
@@ -30,7 +32,7 @@ use super::Scope;
 use crate::config::Problems;
 
 /// The keys of middleware, in the order in which requests pass it.
-const KEYS: [&str; 15] = [
+const KEYS: [&str; 16] = [
     "response_headers",
     "error_pages",
     "compress",
@@ -41,6 +43,7 @@ const KEYS: [&str; 15] = [
     "rate_limit",
     "max_in_flight",
     "basic_auth",
+    "jwt",
     "rewrite",
     "add_prefix",
     "request_headers",
@@ -69,6 +72,8 @@ pub struct Middleware {
     pub cors: Option<Cors>,
     /// Which users get in, if not everybody.
     pub basic_auth: Option<BasicAuth>,
+    /// Which tokens get in, if not everybody.
+    pub jwt: Option<Jwt>,
     /// How to replace the path, if at all.
     pub rewrite: Option<Rewriting>,
     /// What to put before the path, if anything.
@@ -95,6 +100,7 @@ impl Middleware {
         let cors = Cors::read(scope, problems);
         let basic_auth = basic_auth::read(scope, problems);
         let buffer = buffer::read(scope, problems);
+        let jwt = Jwt::read(scope, problems);
         let mirror = Mirror::read(scope, problems);
         let rewrite = Rewriting::read(scope, problems);
         let add_prefix = path::add_prefix(scope, problems);
@@ -110,6 +116,7 @@ impl Middleware {
             error_pages: error_pages?,
             maintenance: maintenance?,
             basic_auth: basic_auth?,
+            jwt: jwt?,
             rewrite: rewrite?,
             add_prefix: add_prefix?,
             request_headers: request_headers?,
