@@ -44,6 +44,7 @@
 //! | [`client_filter`] | allows and denies clients by address | |
 //! | [`rate_limit`] | limits how many requests pass in a span of time, by client, header or in total | `rate-limit` |
 //! | [`max_in_flight`] | limits how many requests are in flight at once, up to the end of their responses | |
+//! | [`forward_auth`] | asks an authentication server about each request | |
 //! | [`jwt`] | lets in requests with a valid JSON Web Token; sends its claims in headers | `jwt` |
 //! | [`edit_headers`] | sets, adds and removes headers of requests and responses | |
 //! | [`mirror`] | sends copies of requests to a second service | |
@@ -211,7 +212,7 @@
 //!
 //! | extension | set by | needed by | used by |
 //! | --- | --- | --- | --- |
-//! | [`ConnInfo`](conn::ConnInfo) | `HttpServer`; on other servers [`ConnInfoLayer`](conn::ConnInfoLayer) | `SniMatchLayer`, `DistrustLayer`, `ForwardedLayer`, `ClientFilterLayer`, `RateLimitLayer` by client | `OpenGateLayer`, `TrailersLayer`, `TunnelLayer`, `Balance`, pools, `Redirect`, `HttpsRedirectLayer`, `HstsLayer`, [`Conditions`](route::Conditions) on clients; log lines of `HostLayer` |
+//! | [`ConnInfo`](conn::ConnInfo) | `HttpServer`; on other servers [`ConnInfoLayer`](conn::ConnInfoLayer) | `SniMatchLayer`, `DistrustLayer`, `ForwardedLayer`, `ClientFilterLayer`, `RateLimitLayer` by client | `OpenGateLayer`, `TrailersLayer`, `TunnelLayer`, `Balance`, pools, `Redirect`, `HttpsRedirectLayer`, `ForwardAuthLayer`, `HstsLayer`, [`Conditions`](route::Conditions) on clients; log lines of `HostLayer` |
 //! | [`HostName`](host::HostName) | `HostLayer` | `Router`; `SniMatchLayer` over TLS | `Redirect`, `HttpsRedirectLayer` |
 //! | [`ClientAddr`](forwarded::ClientAddr) | `DistrustLayer`, if the client is not the peer | | [`Conditions`](route::Conditions) on clients; [`ClientAddr::from_extensions`](forwarded::ClientAddr::from_extensions), for your own layers |
 //! | [`Attempts`](balance::Attempts) | your own layer | | `Balance`, which fills it in |
@@ -265,6 +266,7 @@ pub mod edit_headers;
 pub mod edit_path;
 pub mod error_pages;
 pub mod fixed_response;
+pub mod forward_auth;
 pub mod forwarded;
 mod frame_head;
 pub mod framing;

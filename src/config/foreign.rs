@@ -63,6 +63,10 @@ const IN_ROUTE: &[(&[&str], &str)] = &[
         &["auth_jwt", "auth_jwt_key_file", "auth_jwt_key_request", "jwt_authn", "jwtauth", "jwt_auth", "oidc"],
         "write jwt = { keys = \"https://login.example.com/.well-known/jwks.json\", audience = \"api\" }",
     ),
+    (
+        &["auth_request", "auth_request_set", "auth_url", "ext_authz", "forwardauth"],
+        "write forward_auth = { url = \"http://127.0.0.1:9091/verify\", copy_headers = [\"remote-user\"] }",
+    ),
     (&["ip_allow_list", "ipallowlist", "ip_whitelist"], "write allow = [\"10.0.0.0/8\"]"),
     (
         &["cert", "certificate", "cert_resolver", "certresolver", "key", "ssl_certificate", "ssl_certificate_key"],
@@ -111,9 +115,45 @@ const IN_JWT: &[(&[&str], &str)] = &[
     (&["cache_duration", "key_cache", "refresh_interval"], "refresh"),
 ];
 
+/// Other programs' keys for an authentication server, and what to write instead.
+const IN_FORWARD_AUTH: &[(&[&str], &str)] = &[
+    (&["address", "uri", "server_uri", "path", "auth_request", "auth_url", "upstream"], "write url"),
+    (
+        &[
+            "authresponseheaders",
+            "allowed_upstream_headers",
+            "auth_request_set",
+            "headers",
+            "response_headers",
+            "auth_response_headers",
+        ],
+        "write copy_headers",
+    ),
+    (&["authresponseheadersregex"], "write copy_headers, with each header"),
+    (
+        &["authrequestheaders", "allowed_headers", "header_up", "request_headers"],
+        "the server gets all headers of the client, except those about its connection and its body",
+    ),
+    (
+        &["trustforwardheader", "trust_forward_header"],
+        "the server gets the forwarding headers that the upstream gets; list the proxies in front in trusted_proxies, above \
+         the first [table]",
+    ),
+    (
+        &["addauthcookiestoresponse", "allowed_client_headers_on_success"],
+        "the client always gets the Set-Cookie of the server",
+    ),
+    (
+        &["forwardbody", "maxbodysize", "with_request_body", "max_request_bytes"],
+        "the server never gets the body of a request",
+    ),
+    (&["failure_mode_allow"], "without an answer of the server, nobody gets in"),
+    (&["preservelocationheader", "allowed_client_headers"], "the client gets the answer of the server as it is"),
+    (&["preserverequestmethod", "method"], "the server is asked with GET; the method is in X-Forwarded-Method"),
+];
+
 /// Other programs' names for planned keys of a route.
-const PLANNED_IN_ROUTE: &[(&[&str], &str)] =
-    &[(&["file_server", "root", "static", "try_files"], "files"), (&["auth_request", "forwardauth"], "forward_auth")];
+const PLANNED_IN_ROUTE: &[(&[&str], &str)] = &[(&["file_server", "root", "static", "try_files"], "files")];
 
 /// Other programs' names for planned top-level keys.
 const PLANNED_AT_ROOT: &[(&[&str], &str)] = &[(
@@ -142,6 +182,11 @@ pub(super) fn in_rate_limit(key: &str) -> Option<String> {
 /// Advice on a key of `jwt`.
 pub(super) fn in_jwt(key: &str) -> Option<String> {
     advice(key, IN_JWT).map(|ours| format!("unknown key: write {ours}"))
+}
+
+/// Advice on a key of `forward_auth`.
+pub(super) fn in_forward_auth(key: &str) -> Option<String> {
+    advice(key, IN_FORWARD_AUTH).map(|instead| format!("unknown key: {instead}"))
 }
 
 fn advice(key: &str, rows: &[(&[&str], &'static str)]) -> Option<&'static str> {

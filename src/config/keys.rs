@@ -182,6 +182,22 @@ pub(crate) const BASIC_AUTH: &[Key] = &[
     ),
 ];
 
+/// The keys of `forward_auth`.
+pub(crate) const FORWARD_AUTH: &[Key] = &[
+    Key::inner(
+        "url",
+        text("URL"),
+        "The authentication server, with the path to ask: http://, https://, h2c:// or h2://, or unix:/run/auth.sock:/path",
+    ),
+    Key::inner(
+        "copy_headers",
+        texts("NAME"),
+        "Headers that the upstream gets from the answer of the server, such as remote-user, and never from the client",
+    ),
+    Key::inner("timeout", DURATION, "How long the server may take to answer; default: 10s"),
+    Key::inner("tls", Shape::Table(TLS), "TLS settings for connections to the server"),
+];
+
 /// The keys of `mirror`.
 pub(crate) const MIRROR: &[Key] = &[
     Key::inner("upstream", text("ADDRESS"), "The address of the second upstream").required(),
@@ -298,7 +314,9 @@ macro_rules! route_keys {
                 "How many requests can be in flight at once, up to the end of their responses and tunnels; further ones get 503"),
             Key::new("basic_auth", Role::Setting, Shape::Table(BASIC_AUTH),
                 "The users that get in, with a name and a password (HTTP Basic authentication); others get 401"),
-            Key::planned("forward_auth"),
+            Key::new("forward_auth", Role::Setting, Shape::Table(FORWARD_AUTH),
+                "An authentication server that is asked about each request: a status from 200 to 299 lets it in, and any other \
+                 answer goes to the client"),
             Key::new("jwt", Role::Setting, Shape::Table(JWT),
                 "Which bearer tokens (JSON Web Tokens) get in, by their signature and their claims; requests without one get 401"),
             Key::upstream("rewrite", Shape::Either(&[text("PATH"), Shape::Table(REWRITE)]),

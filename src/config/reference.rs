@@ -5,8 +5,8 @@ use std::{env, fmt::Write, fs, path::Path};
 use super::{
     Fallback, Kind, SETTINGS, Setting,
     keys::{
-        BASIC_AUTH, CERTIFICATE, CHILD_ROUTE, CORS, HEADER, HSTS, JWT, LISTENER, MATCH, MIRROR, RATE_LIMIT, REDIRECT,
-        RESPOND, REWRITE, ROUTE, TLS,
+        BASIC_AUTH, CERTIFICATE, CHILD_ROUTE, CORS, FORWARD_AUTH, HEADER, HSTS, JWT, LISTENER, MATCH, MIRROR,
+        RATE_LIMIT, REDIRECT, RESPOND, REWRITE, ROUTE, TLS,
     },
     shape::{Key, Role, Shape},
 };
@@ -26,6 +26,7 @@ const TABLES: &[(&str, &[Key])] = &[
     ("`cors`", CORS),
     ("`hsts`", HSTS),
     ("`basic_auth`", BASIC_AUTH),
+    ("`forward_auth`", FORWARD_AUTH),
     ("`jwt`", JWT),
     ("a header in `request_headers` and `response_headers`", HEADER),
     ("`mirror`", MIRROR),

@@ -5,7 +5,7 @@ use toml_edit::{Item, TableLike};
 
 use super::{
     Kind, SETTINGS, Setting, foreign,
-    keys::{CHILD_ROUTE, JWT, RATE_LIMIT, ROUTE},
+    keys::{CHILD_ROUTE, FORWARD_AUTH, JWT, RATE_LIMIT, ROUTE},
     renamed,
     shape::{self, Key, Role, Shape},
     suggest, table, toml,
@@ -175,6 +175,8 @@ fn in_table(key: &str, known: &'static [Key], which: WhichFile) -> String {
             foreign::in_rate_limit(key)
         } else if known == JWT {
             foreign::in_jwt(key)
+        } else if known == FORWARD_AUTH {
+            foreign::in_forward_auth(key)
         } else {
             None
         }

@@ -18,7 +18,7 @@ use pmesh_layers::{
     forwarded::ClientAddr,
 };
 
-use crate::settings::ErrorPages;
+use crate::settings::{ErrorPages, ForwardAuth};
 
 pub(super) const RATE_LIMIT: &str = "429 if too many requests have come before; this one is not counted";
 
@@ -110,6 +110,11 @@ pub(super) fn path(ran: &Ran<'_>, unchanged: &str) -> String {
         Some((before, after)) => format!("{before} → {after}"),
         None => format!("{}: {}", ran.response.status().as_u16(), PathRejected::Ambiguous),
     }
+}
+
+pub(super) fn forward_auth(auth: &ForwardAuth) -> String {
+    let path = auth.url.path_and_query().map_or("/", |path| path.as_str());
+    format!("asks {} for {path}; this assumes that it lets the request in", auth.server)
 }
 
 pub(super) fn basic_auth(ran: &Ran<'_>) -> String {

@@ -30,6 +30,7 @@ pub(super) fn parts<'a>(route: &'a Route, asked: &Asked, is_live: bool) -> Vec<P
         max_in_flight,
         cors,
         basic_auth,
+        forward_auth,
         jwt,
         rewrite,
         add_prefix,
@@ -101,6 +102,10 @@ pub(super) fn parts<'a>(route: &'a Route, asked: &Asked, is_live: bool) -> Vec<P
     if let Some(auth) = basic_auth {
         let middleware = Middleware { basic_auth: Some(auth.clone()), ..none.clone() };
         parts.push(part("basic_auth", middleware, Box::new(effects::basic_auth)));
+    }
+    if let Some(auth) = forward_auth {
+        let middleware = Middleware { forward_auth: Some(auth.clone()), ..none.clone() };
+        parts.push(part("forward_auth", middleware, Box::new(|_| effects::forward_auth(auth))));
     }
     if let Some(jwt) = jwt {
         // Without the keys, nothing can be said.

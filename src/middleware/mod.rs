@@ -4,6 +4,7 @@ mod basic_auth;
 mod buffer;
 mod compress;
 mod cors;
+mod forward_auth;
 mod jwt;
 mod layered;
 mod limits;
@@ -33,7 +34,7 @@ use tower::{Layer, ServiceBuilder};
 
 use crate::{
     respond::answer_errors,
-    settings::{ErrorPages, Hsts, Middleware, Route, endpoint::Endpoint},
+    settings::{ErrorPages, ForwardAuth, Hsts, Middleware, Route, endpoint::Endpoint},
 };
 
 /// Whether a route has no middleware.
@@ -55,24 +56,43 @@ pub struct Shared {
 }
 
 /// Puts the middleware of a route around its answer. Redirects to https go to `https_port`, or to 443 by default.
-pub fn around<S: Inner>(answer: S, route: &Route, https_port: Option<u16>, shared: &Shared) -> Layered {
+/// `server` creates the authentication server to ask.
+pub fn around<S: Inner, A: Inner>(
+    answer: S,
+    route: &Route,
+    https_port: Option<u16>,
+    shared: &Shared,
+    server: impl FnOnce(&ForwardAuth) -> A,
+) -> Layered {
     let to_https =
         route.redirect_https.then(|| https_port.into_iter().fold(HttpsRedirectLayer::new(), HttpsRedirectLayer::port));
-    layered(answer, route, to_https, shared)
+    layered(answer, route, to_https, shared, server)
 }
 
 /// Puts the middleware of a route around its redirect. Such a route never redirects to https first.
-pub fn around_redirect<S: Inner>(redirect: S, route: &Route, shared: &Shared) -> Layered {
-    layered(redirect, route, None, shared)
+pub fn around_redirect<S: Inner, A: Inner>(
+    redirect: S,
+    route: &Route,
+    shared: &Shared,
+    server: impl FnOnce(&ForwardAuth) -> A,
+) -> Layered {
+    layered(redirect, route, None, shared, server)
 }
 
-fn layered<S: Inner>(answer: S, route: &Route, to_https: Option<HttpsRedirectLayer>, shared: &Shared) -> Layered {
+fn layered<S: Inner, A: Inner>(
+    answer: S,
+    route: &Route,
+    to_https: Option<HttpsRedirectLayer>,
+    shared: &Shared,
+    server: impl FnOnce(&ForwardAuth) -> A,
+) -> Layered {
     let Middleware {
         keys: _,
         compress,
         clients,
         cors,
         basic_auth,
+        forward_auth,
         jwt,
         error_pages,
         rewrite: _,
@@ -118,6 +138,7 @@ fn layered<S: Inner>(answer: S, route: &Route, to_https: Option<HttpsRedirectLay
         .option_layer(shared.buffer.clone());
     Layered::new(passed_on.service(answer))
         .within(jwt)
+        .within(forward_auth.as_ref().map(|auth| forward_auth::layer(auth, server(auth))))
         .within(basic_auth.as_ref().map(|auth| basic_auth::layer(auth, leads_to_nodes)))
         .within(shared.limits.are_some().then_some(limits))
         .within(cors.as_ref().map(cors::layer))

@@ -63,14 +63,17 @@ pub(super) fn doubts(settings: &Settings, certificates: &Certificates) -> Vec<St
     doubts
 }
 
-/// Routes that do not verify their upstreams.
+/// Routes that do not verify their upstreams, or their authentication server.
 fn unverified(settings: &Settings) -> impl Iterator<Item = String> {
-    settings.routes.iter().filter(|route| route.all_endpoints().any(Endpoint::is_tls)).filter_map(|route| {
-        let AcceptedCertificates::Any(origin) = &route.tls.accepted else { return None };
+    let upstreams = settings.routes.iter().filter(|route| route.all_endpoints().any(Endpoint::is_tls));
+    let upstreams = upstreams.map(|route| (&route.tls, format!("of the upstreams of {}", route.name), "them"));
+    let auth = settings.routes.iter().filter_map(|route| Some((route, route.middleware.forward_auth.as_ref()?)));
+    let auth = auth.map(|(route, auth)| (&auth.tls, format!("of the authentication server of {}", route.name), "it"));
+    upstreams.chain(auth).filter_map(|(tls, whose, whom)| {
+        let AcceptedCertificates::Any(origin) = &tls.accepted else { return None };
         Some(format!(
-            "{origin}: certificates of the upstreams of {} are not verified, so another server can pose as them; to \
-             accept only certain certificates, set tls.ca instead",
-            route.name
+            "{origin}: certificates {whose} are not verified, so another server can pose as {whom}; to accept only \
+             certain certificates, set tls.ca instead"
         ))
     })
 }

@@ -18,9 +18,9 @@ impl ConnectTimeouts {
     pub(super) fn from_settings(settings: &Settings, trust: &Trust) -> Self {
         let mut longest: HashMap<_, Duration> = HashMap::new();
         for route in &settings.routes {
-            for endpoint in route.all_endpoints() {
-                let longest = longest.entry(destination(endpoint, route, trust)).or_default();
-                *longest = route.connect_timeout.max(*longest);
+            for to in route.connects_to() {
+                let longest = longest.entry(destination(to, trust)).or_default();
+                *longest = to.connect_timeout.max(*longest);
             }
         }
         Self(longest)

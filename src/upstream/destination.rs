@@ -3,13 +3,13 @@
 use rustls::pki_types::ServerName;
 
 use super::trust::{Trust, TrustId};
-use crate::settings::{Route, endpoint::Endpoint};
+use crate::settings::{ConnectsTo, endpoint::Endpoint};
 
 /// An endpoint and, for TLS, the certificates that are accepted and presented there, and the server name to verify.
 pub(super) type Destination = (Endpoint, Option<(TrustId, Option<ServerName<'static>>)>);
 
-/// The destination of requests of a route to one of its endpoints.
-pub(super) fn destination(endpoint: &Endpoint, route: &Route, trust: &Trust) -> Destination {
-    let tls = endpoint.is_tls().then(|| (trust.id(&route.tls), route.tls.server_name.clone()));
-    (endpoint.clone(), tls)
+/// The destination of connections to an address of a route.
+pub(super) fn destination(to: ConnectsTo<'_>, trust: &Trust) -> Destination {
+    let tls = to.endpoint.is_tls().then(|| (trust.id(to.tls), to.tls.server_name.clone()));
+    (to.endpoint.clone(), tls)
 }

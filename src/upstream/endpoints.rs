@@ -33,7 +33,7 @@ use crate::{
     mesh::{Linker, Peers},
     middleware,
     settings::{
-        Route, Settings,
+        ConnectsTo, Settings, UpstreamTls,
         endpoint::{Endpoint, Protocol},
     },
     telemetry::{counters::LimitCounters, outages},
@@ -180,26 +180,25 @@ impl Endpoints {
         self.workers
     }
 
-    /// The connections to an endpoint of a route. Existing ones are reused if none of their settings has changed.
+    /// The connections to an address of a route. Existing ones are reused if none of their settings has changed.
     pub(super) fn connections(
         &mut self,
-        endpoint: &Endpoint,
-        route: &Route,
+        to: ConnectsTo<'_>,
         settings: &ConnectionSettings,
         timeouts: &ConnectTimeouts,
         trust: &Trust,
     ) -> Result<Arc<Connections>, BoxError> {
-        let destination = destination(endpoint, route, trust);
+        let destination = destination(to, trust);
         let settings = settings.with_connect_timeout(timeouts.to(&destination));
         let key = (destination, settings);
         if let Some(connections) = self.connections.get(&key) {
             return Ok(Arc::clone(connections));
         }
-        let pools = (0..self.workers).map(|worker| self.pool(worker, endpoint, route, &key.1, trust));
+        let pools = (0..self.workers).map(|worker| self.pool(worker, to, &key.1, trust));
         let pools = pools.collect::<Result<_, _>>()?;
         let (destination, settings) = key.clone();
         let record = Arc::clone(
-            self.records.entry(destination.clone()).or_insert_with(|| Arc::new(new_record(endpoint, self.workers))),
+            self.records.entry(destination.clone()).or_insert_with(|| Arc::new(new_record(to.endpoint, self.workers))),
         );
         let connections = Arc::new(Connections { destination, settings, record, pools });
         self.connections.insert(key, Arc::clone(&connections));
@@ -250,11 +249,11 @@ impl Endpoints {
     fn pool(
         &mut self,
         worker: usize,
-        endpoint: &Endpoint,
-        route: &Route,
+        to: ConnectsTo<'_>,
         settings: &ConnectionSettings,
         trust: &Trust,
     ) -> Result<Backend, BoxError> {
+        let endpoint = to.endpoint;
         let (protocol, host, port) = match endpoint {
             Endpoint::Unix(path) => {
                 let connector = UnixConnector::new(path).connect_timeout(settings.connect_timeout);
@@ -272,11 +271,11 @@ impl Endpoints {
             Protocol::Http => Backend::Http(http1(connector, uri, settings)),
             Protocol::H2c => Backend::H2c(http2(connector, uri, settings)),
             Protocol::Https => {
-                let tls = self.tls(worker, connector, route, settings, trust)?;
+                let tls = self.tls(worker, connector, to.tls, settings, trust)?;
                 Backend::Https(http1(tls, uri, settings))
             }
             Protocol::H2 => {
-                let tls = self.tls(worker, connector, route, settings, trust)?.http2();
+                let tls = self.tls(worker, connector, to.tls, settings, trust)?.http2();
                 Backend::H2(http2(tls, uri, settings))
             }
         })
@@ -286,18 +285,18 @@ impl Endpoints {
         &mut self,
         worker: usize,
         connector: C,
-        route: &Route,
+        tls: &UpstreamTls,
         settings: &ConnectionSettings,
         trust: &Trust,
     ) -> Result<TlsConnector<C>, BoxError> {
-        let id = trust.id(&route.tls);
+        let id = trust.id(tls);
         if !self.tls.contains_key(&id) {
-            let configs = (0..self.workers).map(|_| trust.client_config(&route.tls)).collect::<Result<_, _>>()?;
+            let configs = (0..self.workers).map(|_| trust.client_config(tls)).collect::<Result<_, _>>()?;
             self.tls.insert(id, configs);
         }
         let connector = TlsConnector::new(connector, self.tls[&id][worker].clone());
         let connector = connector.handshake_timeout(settings.connect_timeout);
-        Ok(match &route.tls.server_name {
+        Ok(match &tls.server_name {
             Some(name) => connector.name(name.clone()),
             None => connector,
         })

@@ -2,6 +2,7 @@
 
 mod advice;
 mod aim;
+mod auth;
 mod backend;
 mod by_place;
 mod connect_timeouts;

@@ -107,7 +107,7 @@ fn own_timeouts(route: &Route, server: &RouteSettings) -> Option<StallTimeouts> 
 }
 
 /// An endpoint of a worker, with the record that all workers share.
-fn recorded<S>(connections: &Connections, worker: usize, service: S) -> balance::Endpoint<S> {
+pub(super) fn recorded<S>(connections: &Connections, worker: usize, service: S) -> balance::Endpoint<S> {
     let record = connections.record();
     balance::Endpoint::with_health(connections.endpoint().to_string(), service, record.health.clone())
         .with_stats(Arc::clone(&record.stats[worker]))

@@ -11,6 +11,7 @@ use tower::{BoxError, Layer};
 
 use super::{
     Connections, Endpoints, RouteService, Tables,
+    auth::auth_server,
     by_place::{ByPlace, name},
     connect_timeouts::ConnectTimeouts,
     jwt_keys::JwtKeySources,
@@ -22,7 +23,7 @@ use super::{
 };
 use crate::{
     middleware::{self, Layered, Limits, Shared},
-    settings::{Answer, Place, Route, Settings},
+    settings::{Answer, ForwardAuth, Place, Route, Settings},
 };
 
 /// All routes of a configuration, with the services of each worker. Routes that have not changed keep the services and
@@ -44,6 +45,8 @@ struct Built {
     route: Route,
     settings: RouteSettings,
     endpoints: Vec<Arc<Connections>>,
+    /// To its authentication server, if it has one.
+    auth: Option<Arc<Connections>>,
     shared: Shared,
     services: Services,
     /// Copy requests to the mirror. One per worker, if there is a mirror.
@@ -52,13 +55,13 @@ struct Built {
     closers: Vec<Arc<TunnelCloser>>,
 }
 
-/// The services that answer the requests of a route.
+/// The services that answer the requests of a route, one per worker.
 #[derive(Debug)]
 enum Services {
-    /// One per worker.
+    /// Without their tunnel layer and their middleware.
     Proxies(Vec<Untunneled>),
-    /// The same for all workers.
-    Answer(RouteService<Proxy>),
+    /// The same for all places.
+    Answers(Vec<RouteService<Proxy>>),
 }
 
 /// How the routes of two configurations differ. Routes are named by host and path.
@@ -128,7 +131,7 @@ impl Routes {
         let mut indices = HashMap::new();
         let mut all: Vec<(&Arc<Connections>, Vec<&Route>)> = Vec::new();
         for built in &self.built {
-            for connections in &built.endpoints {
+            for connections in built.connections() {
                 let index = *indices.entry(Arc::as_ptr(connections)).or_insert(all.len());
                 if index == all.len() {
                     all.push((connections, Vec::new()));
@@ -173,7 +176,7 @@ impl Routes {
 
     /// Drops all endpoints that these routes do not lead to.
     pub fn keep_only(&self, endpoints: &mut Endpoints) {
-        endpoints.retain(self.built.iter().flat_map(|built| &built.endpoints));
+        endpoints.retain(self.built.iter().flat_map(|built| built.connections()));
     }
 
     /// Closes the tunnels of each place after `grace`, unless a route of `next` has that place on one of the same
@@ -227,16 +230,18 @@ impl Built {
         shared: Shared,
         endpoints: &mut Endpoints,
     ) -> Result<Arc<Self>, BoxError> {
-        let own = route.endpoints().iter().filter(|endpoint| !endpoint.is_mesh());
-        let mut connections = |endpoint| endpoints.connections(endpoint, route, &settings.connections, timeouts, trust);
-        let own: Vec<_> = own.map(&mut connections).collect::<Result<_, _>>()?;
-        let mirror = route.mirror().map(|mirror| connections(&mirror.upstream)).transpose()?;
+        let connections =
+            route.connects_to().map(|to| endpoints.connections(to, &settings.connections, timeouts, trust));
+        let mut own: Vec<_> = connections.collect::<Result<_, _>>()?;
+        // The last ones.
+        let auth = route.middleware.forward_auth.as_ref().and_then(|_| own.pop());
+        let mirror = route.mirror().and_then(|_| own.pop());
         let only_mirrored = mirror.iter().filter(|mirror| !own.iter().any(|own| Arc::ptr_eq(own, mirror)));
         let all: Vec<_> = own.iter().chain(only_mirrored).cloned().collect();
         if let Some((before, _)) = route.places().find_map(|place| before.get(place, route))
             && before.route == *route
             && before.settings == *settings
-            && before.endpoints.iter().map(Arc::as_ptr).eq(all.iter().map(Arc::as_ptr))
+            && before.connections().map(Arc::as_ptr).eq(all.iter().chain(&auth).map(Arc::as_ptr))
         {
             return Ok(Arc::clone(before));
         }
@@ -244,11 +249,21 @@ impl Built {
         let closer = |place| before.get(place, route).map(|(_, closer)| Arc::clone(closer)).unwrap_or_default();
         let closers = route.places().map(closer).collect();
         let proxy = |worker| proxy(route, settings, &own, worker, endpoints);
+        let server = |worker| {
+            let auth = auth.as_ref();
+            move |settings: &ForwardAuth| auth_server(settings, route, auth, worker)
+        };
+        let workers = 0..endpoints.workers();
         let services = match &route.answer {
-            Answer::Upstream(_) => Services::Proxies((0..endpoints.workers()).map(proxy).collect::<Result<_, _>>()?),
-            Answer::Redirect(redirection) => Services::Answer(RouteService::redirect(redirection, route, &shared)?),
+            Answer::Upstream(_) => Services::Proxies(workers.map(proxy).collect::<Result<_, _>>()?),
+            Answer::Redirect(redirection) => {
+                let redirect = |worker| RouteService::redirect(redirection, route, &shared, server(worker));
+                Services::Answers(workers.map(redirect).collect::<Result<_, _>>()?)
+            }
             Answer::Respond(respond) => {
-                Services::Answer(RouteService::respond(respond, route, settings.https_port, &shared)?)
+                let respond =
+                    |worker| RouteService::respond(respond, route, settings.https_port, &shared, server(worker));
+                Services::Answers(workers.map(respond).collect::<Result<_, _>>()?)
             }
         };
         let mirrors = mirror.map(|mirror| mirrors(route, settings, &mirror, endpoints)).transpose()?;
@@ -256,6 +271,7 @@ impl Built {
             route: route.clone(),
             settings: settings.clone(),
             endpoints: all,
+            auth,
             shared,
             services,
             mirrors: mirrors.unwrap_or_default(),
@@ -274,11 +290,16 @@ impl Built {
             // After a backend's 101, bytes bypass the stack.
             Services::Proxies(proxies) => {
                 let proxy = tunnels.clone().closed_by(closer).layer(proxies[worker].clone());
+                let server = |auth: &ForwardAuth| auth_server(auth, &self.route, self.auth.as_ref(), worker);
                 let mirror = self.mirrors.get(worker);
-                RouteService::proxy(proxy, &self.route, self.settings.https_port, &self.shared, mirror)
+                RouteService::proxy(proxy, &self.route, self.settings.https_port, &self.shared, server, mirror)
             }
-            Services::Answer(answer) => answer.clone(),
+            Services::Answers(answers) => answers[worker].clone(),
         })
+    }
+
+    fn connections(&self) -> impl Iterator<Item = &Arc<Connections>> {
+        self.endpoints.iter().chain(&self.auth)
     }
 
     /// Whether both handle requests in the same way.

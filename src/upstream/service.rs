@@ -14,7 +14,7 @@ use tower::{BoxError, Layer, Service, util::MapErr};
 
 use crate::{
     middleware::{self, Answer, Inner, Layered, Shared},
-    settings::{Redirection, Respond, Route},
+    settings::{ForwardAuth, Redirection, Respond, Route},
 };
 
 /// Answers the requests of a route. A route that only proxies needs no box.
@@ -28,19 +28,20 @@ pub enum RouteService<P> {
 
 impl<P: Inner> RouteService<P> {
     /// Sends requests to `proxy` and copies to `mirror`, through the middleware of the route.
-    pub fn proxy(
+    pub fn proxy<A: Inner>(
         proxy: P,
         route: &Route,
         https_port: Option<u16>,
         shared: &Shared,
+        server: impl FnOnce(&ForwardAuth) -> A,
         mirror: Option<&MirrorLayer<Layered>>,
     ) -> Self {
         if middleware::is_bare(route) {
             return Self::Proxy(proxy);
         }
         Self::Layered(match mirror {
-            Some(mirror) => middleware::around(mirror.layer(proxy), route, https_port, shared),
-            None => middleware::around(proxy, route, https_port, shared),
+            Some(mirror) => middleware::around(mirror.layer(proxy), route, https_port, shared, server),
+            None => middleware::around(proxy, route, https_port, shared, server),
         })
     }
 
@@ -49,11 +50,16 @@ impl<P: Inner> RouteService<P> {
     /// # Errors
     ///
     /// Never for validated settings.
-    pub fn redirect(redirection: &Redirection, route: &Route, shared: &Shared) -> Result<Self, NotARedirect> {
+    pub fn redirect<A: Inner>(
+        redirection: &Redirection,
+        route: &Route,
+        shared: &Shared,
+        server: impl FnOnce(&ForwardAuth) -> A,
+    ) -> Result<Self, NotARedirect> {
         let redirect = Redirect::new(redirection.to.clone()).status(redirection.status)?;
         let redirect = route.prefixes().cloned().fold(redirect, Redirect::prefix);
         let redirect = route.path_regex().cloned().into_iter().fold(redirect, Redirect::regex);
-        Ok(Self::Layered(middleware::around_redirect(boxed(redirect), route, shared)))
+        Ok(Self::Layered(middleware::around_redirect(boxed(redirect), route, shared, server)))
     }
 
     /// Answers with a fixed response, or with silence.
@@ -61,11 +67,12 @@ impl<P: Inner> RouteService<P> {
     /// # Errors
     ///
     /// Never for validated settings.
-    pub fn respond(
+    pub fn respond<A: Inner>(
         respond: &Respond,
         route: &Route,
         https_port: Option<u16>,
         shared: &Shared,
+        server: impl FnOnce(&ForwardAuth) -> A,
     ) -> Result<Self, InvalidStatus> {
         Ok(Self::Layered(match respond {
             Respond::Silence => Layered::new(boxed(Silence::new())),
@@ -77,7 +84,7 @@ impl<P: Inner> RouteService<P> {
                     (None, Some(page)) => page.response(*status)?,
                     (None, None) => FixedResponse::new(*status)?.content_type(content_type.clone()),
                 };
-                middleware::around(boxed(response), route, https_port, shared)
+                middleware::around(boxed(response), route, https_port, shared, server)
             }
         }))
     }

@@ -22,8 +22,8 @@ use super::{
     route_settings::RouteSettings,
 };
 use crate::{
-    middleware::{Limits, Shared, buffer_layer, buffer_memory},
-    settings::{Answer, Respond, Route, Settings, endpoint::Endpoint},
+    middleware::{Inner, Limits, Shared, buffer_layer, buffer_memory},
+    settings::{Answer, ForwardAuth, Respond, Route, Settings, endpoint::Endpoint},
 };
 
 /// Stands in for the endpoints of a route: records the request that they would get, and answers it with an empty 200.
@@ -63,10 +63,10 @@ impl StandInRoute {
         let sent = Arc::clone(&stand_in.sent);
         let service = match &route.answer {
             Answer::Upstream(_) => {
-                RouteService::proxy(stand_in.prepared(route, &common), route, common.https_port, shared, None)
+                RouteService::proxy(stand_in.prepared(route, &common), route, common.https_port, shared, consent, None)
             }
-            Answer::Redirect(redirection) => RouteService::redirect(redirection, route, shared)?,
-            Answer::Respond(respond) => RouteService::respond(respond, route, common.https_port, shared)?,
+            Answer::Redirect(redirection) => RouteService::redirect(redirection, route, shared, consent)?,
+            Answer::Respond(respond) => RouteService::respond(respond, route, common.https_port, shared, consent)?,
         };
         Ok(Self { service, sent })
     }
@@ -81,9 +81,11 @@ impl StandInRoute {
         let inner = stand_in.prepared(&bare, &common);
         let service = match &route.answer {
             Answer::Upstream(_) | Answer::Respond(Respond::Fixed { .. }) => {
-                RouteService::Layered(crate::middleware::around(inner, route, common.https_port, shared))
+                RouteService::Layered(crate::middleware::around(inner, route, common.https_port, shared, consent))
             }
-            Answer::Redirect(_) => RouteService::Layered(crate::middleware::around_redirect(inner, route, shared)),
+            Answer::Redirect(_) => {
+                RouteService::Layered(crate::middleware::around_redirect(inner, route, shared, consent))
+            }
             Answer::Respond(Respond::Silence) => RouteService::Proxy(inner),
         };
         Self { service, sent }
@@ -143,6 +145,11 @@ impl StandIn {
         };
         prepared(self, route, settings, strip, host)
     }
+}
+
+/// Stands in for an authentication server, which is not asked: lets every request in.
+fn consent(_: &ForwardAuth) -> impl Inner + use<> {
+    tower::service_fn(|_: Request<RequestBody>| ready(Ok::<_, BoxError>(Response::default())))
 }
 
 impl Service<Request<RequestBody>> for StandIn {

@@ -41,6 +41,7 @@ mod middleware;
 mod middleware_basic_auth;
 mod middleware_buffer;
 mod middleware_cors;
+mod middleware_forward_auth;
 mod middleware_jwt;
 mod middleware_limits;
 mod middleware_mirror;

@@ -165,3 +165,32 @@ fn hosts_that_move_between_lists_keep_their_tunnels() {
     assert!(sockets[0].read().is_err());
     assert_echo(&mut sockets[1]);
 }
+
+#[test]
+fn connections_to_an_authentication_server_are_kept() {
+    let (backend, server) = (Backend::answering("ok"), Backend::answering("yes"));
+    let route = |rest: &str| {
+        let auth = format!("forward_auth = {{ url = \"http://{}/verify\", {rest} }}\n", server.address);
+        format!("{}{auth}", route("a.test", backend.address))
+    };
+    // A single worker has a single connection.
+    let top = crate::TOP.replace("workers = 2", "workers = 1");
+    let program = crate::start_with(&format!("{top}{}", route("timeout = \"10s\"")));
+    let get = |expected: u64| {
+        assert_eq!(Client::connect(program.http()).get("a.test", "/").text(), "ok");
+        crate::eventually("the connection is idle", || {
+            let report = endpoint(&program, server.address);
+            report["requests"] == expected && report["idle_connections"] == 1
+        });
+    };
+    get(1);
+    assert_eq!(endpoint(&program, server.address)["routes"], serde_json::json!(["a.test/"]));
+    for (count, rest) in [(2, "timeout = \"10s\""), (3, "timeout = \"20s\", copy_headers = [\"remote-user\"]")] {
+        crate::reload_with(&program, &format!("{top}{}", route(rest)));
+        get(count);
+    }
+    assert_eq!(server.connections().len(), 1);
+    // Without the key, nothing leads to the server.
+    crate::reload_with(&program, &format!("{top}{}", crate::route("a.test", backend.address)));
+    assert_eq!(fetch(&program, "/v1/upstreams")["endpoints"].as_array().unwrap().len(), 1);
+}

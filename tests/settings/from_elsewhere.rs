@@ -47,7 +47,7 @@ fn keys_called_planned_are_planned() {
     let in_route = keys(in_route).map(|key| (format!("{route}{key} = true"), key));
     let at_root = keys(at_root).map(|key| (format!("{key} = true\n{route}"), key));
     let files: Vec<_> = in_route.chain(at_root).collect();
-    assert_eq!(files.len(), 7);
+    assert_eq!(files.len(), 6);
     for (file, key) in files {
         let error = Start::new().file(&file).error();
         assert!(error.ends_with(&format!("`{key}` is planned, but not available in this version")), "{error}");

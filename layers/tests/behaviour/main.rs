@@ -15,6 +15,7 @@ mod failure_reasons;
 mod fairness;
 mod fixed_responses;
 mod floods;
+mod forward_auth;
 mod forwarded_headers;
 mod gate;
 mod host_layer;

@@ -27,7 +27,7 @@ pub use self::{
     answer::Answer,
     hsts::Hsts,
     inherited::Inherited,
-    middleware::{Allowed, BasicAuth, Cors, ErrorPages, Jwt, JwtKeys, Middleware, Mirror, Rewriting},
+    middleware::{Allowed, BasicAuth, Cors, ErrorPages, ForwardAuth, Jwt, JwtKeys, Middleware, Mirror, Rewriting},
     order::{Hidden, hidden, in_matching_order},
     place::{Place, ShownPath},
     redirection::Redirection,
@@ -88,6 +88,17 @@ pub struct Route {
     pub origin: Origin,
 }
 
+/// An address that requests of a route need connections to.
+#[derive(Debug, Clone, Copy)]
+pub struct ConnectsTo<'a> {
+    /// The address.
+    pub endpoint: &'a Endpoint,
+    /// TLS settings.
+    pub tls: &'a UpstreamTls,
+    /// How long a request may spend connecting.
+    pub connect_timeout: Duration,
+}
+
 impl Route {
     /// The endpoints that its requests go to. Empty if the route has no upstream.
     pub fn endpoints(&self) -> &[Endpoint] {
@@ -105,6 +116,18 @@ impl Route {
     /// The endpoints that its requests and their copies go to.
     pub fn all_endpoints(&self) -> impl Iterator<Item = &Endpoint> {
         self.endpoints().iter().chain(self.mirror().map(|mirror| &mirror.upstream))
+    }
+
+    /// Where its requests need connections to, other than to nodes: its endpoints, its mirror, and its
+    /// authentication server.
+    pub fn connects_to(&self) -> impl Iterator<Item = ConnectsTo<'_>> {
+        let upstream = |endpoint| ConnectsTo { endpoint, tls: &self.tls, connect_timeout: self.connect_timeout };
+        let auth = self.middleware.forward_auth.as_ref().map(|auth| ConnectsTo {
+            endpoint: &auth.server,
+            tls: &auth.tls,
+            connect_timeout: auth.connect_timeout(self),
+        });
+        self.all_endpoints().filter(|endpoint| !endpoint.is_mesh()).map(upstream).chain(auth)
     }
 
     /// The prefixes of its paths.

@@ -85,9 +85,14 @@ pub(super) fn read(scope: &Scope<'_>, answer: Option<&Answer>, problems: &mut Pr
         problems.push(tls.own().problem(format!("{message}{for_clients}")));
         return None;
     }
-    let accepted = accepted(&tls, problems);
+    read_keys(&tls, problems)
+}
+
+/// Reads the keys of a table. Returns `None` if one of them is invalid, and reports that.
+pub(super) fn read_keys(tls: &Scope<'_>, problems: &mut Problems) -> Option<UpstreamTls> {
+    let accepted = accepted(tls, problems);
     let server_name = optional(tls.field("server_name"), |node| node.read(problems).map(|UpstreamName(name)| name));
-    let client = client(&tls, problems);
+    let client = client(tls, problems);
     Some(UpstreamTls { accepted: accepted?, server_name: server_name?, client: client? })
 }
 

@@ -15,7 +15,7 @@ use self::{
     authorities::{Authorities, AuthoritiesId},
     client::Client,
 };
-use crate::settings::{AcceptedCertificates, ClientCertificate, Jwt, Route, UpstreamTls, endpoint::Endpoint};
+use crate::settings::{AcceptedCertificates, ClientCertificate, Jwt, Route, UpstreamTls};
 
 /// The TLS settings of all routes of a configuration, with the contents of their files.
 #[derive(Debug)]
@@ -49,13 +49,12 @@ impl Trust {
         let (system, files, any, clients) = (None, HashMap::new(), Authorities::any(), HashMap::new());
         let mut trust = Self { system, files, any, clients };
         let same = |id| previous.and_then(|previous| previous.find_by_id(id));
-        let of_upstream = |route: &Route| route.all_endpoints().any(Endpoint::is_tls).then(|| route.tls.clone());
-        let of_jwt = |route: &Route| route.middleware.jwt.as_ref().and_then(Jwt::tls);
-        let all = routes.iter().flat_map(|route| {
-            let both = [of_upstream(route), of_jwt(route)];
-            both.into_iter().flatten().map(move |tls| (route, tls))
+        let of_routes = routes.iter().flat_map(|route| {
+            let tls = route.connects_to().filter(|to| to.endpoint.is_tls()).map(|to| to.tls.clone());
+            tls.map(move |tls| (route, tls))
         });
-        for (route, tls) in all {
+        let of_jwt = routes.iter().filter_map(|route| Some((route, Jwt::tls(route.middleware.jwt.as_ref()?)?)));
+        for (route, tls) in of_routes.chain(of_jwt) {
             match &tls.accepted {
                 AcceptedCertificates::Ca(file) if !trust.files.contains_key(&file.path) => {
                     trust.files.insert(file.path.clone(), Authorities::from_file(file, same)?);

@@ -4,6 +4,7 @@ mod basic_auth;
 mod buffer;
 mod clients;
 mod cors;
+mod forward_auth;
 mod headers;
 mod in_flight;
 mod jwt;
@@ -23,6 +24,7 @@ pub(in crate::settings) use self::pages::ReadPages;
 pub use self::{
     basic_auth::BasicAuth,
     cors::{Allowed, Cors},
+    forward_auth::ForwardAuth,
     jwt::{Jwt, JwtKeys},
     mirror::Mirror,
     pages::ErrorPages,
@@ -32,7 +34,7 @@ use super::Scope;
 use crate::config::Problems;
 
 /// The keys of middleware, in the order in which requests pass it.
-const KEYS: [&str; 16] = [
+const KEYS: [&str; 17] = [
     "response_headers",
     "error_pages",
     "compress",
@@ -43,6 +45,7 @@ const KEYS: [&str; 16] = [
     "rate_limit",
     "max_in_flight",
     "basic_auth",
+    "forward_auth",
     "jwt",
     "rewrite",
     "add_prefix",
@@ -72,6 +75,8 @@ pub struct Middleware {
     pub cors: Option<Cors>,
     /// Which users get in, if not everybody.
     pub basic_auth: Option<BasicAuth>,
+    /// The authentication server to ask, if there is one.
+    pub forward_auth: Option<ForwardAuth>,
     /// Which tokens get in, if not everybody.
     pub jwt: Option<Jwt>,
     /// How to replace the path, if at all.
@@ -99,6 +104,7 @@ impl Middleware {
         let maintenance = pages::maintenance(scope, problems);
         let cors = Cors::read(scope, problems);
         let basic_auth = basic_auth::read(scope, problems);
+        let forward_auth = forward_auth::read(scope, problems);
         let buffer = buffer::read(scope, problems);
         let jwt = Jwt::read(scope, problems);
         let mirror = Mirror::read(scope, problems);
@@ -116,6 +122,7 @@ impl Middleware {
             error_pages: error_pages?,
             maintenance: maintenance?,
             basic_auth: basic_auth?,
+            forward_auth: forward_auth?,
             jwt: jwt?,
             rewrite: rewrite?,
             add_prefix: add_prefix?,
