@@ -412,3 +412,16 @@ fn the_server_can_use_tls_or_a_socket() {
     assert_eq!(get(&program, Way::Http, "/unix", &[]).body, "hello");
     assert_eq!((backend.requests().len(), server.requests().len()), (2, 1));
 }
+
+#[test]
+fn explain_asks_nobody() {
+    let (backend, server) = (Backend::answering("hello"), auth_server());
+    let program = start(&route(&backend, &server));
+    let url = format!("http://{HOST}:{}/", program.http().port());
+    let mut command = Command::new(PROGRAM);
+    let output = command.env_clear().args(["explain", "--live", "--home"]).arg(program.home()).arg(url).output();
+    let text = String::from_utf8(output.unwrap().stdout).unwrap();
+    let expected = format!("asks {} for /verify?a=b; this assumes that it lets the request in", server.address);
+    assert!(text.contains(&expected), "{text}");
+    assert!(server.connections().is_empty() && backend.connections().is_empty());
+}

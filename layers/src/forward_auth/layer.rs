@@ -47,7 +47,8 @@ impl<A> ForwardAuthLayer<A> {
     }
 
     /// Copies these headers from the answer of the server to the request, if the server admits it. They are always removed
-    /// from the request first, together with headers that CGI cannot tell apart from them, and with trailers of these names.
+    /// from the request first, together with headers that CGI cannot tell apart from them, and with trailers of these names. Of equal values, one is
+    /// copied.
     #[must_use]
     pub fn copy_headers(mut self, names: impl IntoIterator<Item = HeaderName>) -> Self {
         let Settings { question, copied } = &*self.settings;

@@ -36,9 +36,13 @@ impl Copied {
 
     pub(super) fn copy(&self, verdict: &HeaderMap, request: &mut Request<RequestBody>) {
         self.of_client.apply_to_request(request);
+        let headers = request.headers_mut();
         for name in &self.names {
             for value in verdict.get_all(name) {
-                request.headers_mut().append(name, value.clone());
+                // Some servers send a header twice, and some backends would join both to one value.
+                if !headers.get_all(name).iter().any(|other| other == value) {
+                    headers.append(name, value.clone());
+                }
             }
         }
     }

@@ -45,7 +45,11 @@ async fn the_inner_service_waits_for_the_server() {
     let mut waiting = Box::pin(reached.next_request());
     assert!((&mut waiting).now_or_never().is_none());
 
-    let verdict = response(202).header("remote-user", "alice").header("set-cookie", "a=1").header("set-cookie", "b=2");
+    let verdict = response(202)
+        .header("remote-user", "alice")
+        .header("remote-user", "alice")
+        .header("set-cookie", "a=1")
+        .header("set-cookie", "b=2");
     answer.send_response(verdict.body(ResponseBody::from("yes")).unwrap());
     let (request, answer) = waiting.await.unwrap();
     let mut names: Vec<_> =
