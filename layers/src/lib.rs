@@ -51,6 +51,7 @@
 //! | [`edit_path`] | rewrites the path of requests, removes and adds prefixes | `regex` for regular expressions |
 //! | [`error_pages`] | replaces the bodies of error responses with pages of your own | |
 //! | [`maintenance`] | answers with 503 while a switch is on | |
+//! | [`files`] | serves files from a folder | `files` |
 //! | [`fixed_response`] | responds with a status and a text, or not at all | |
 //! | [`route`] | picks a service by host, path and conditions; strips prefixes | `regex` for regular expressions |
 //! | [`balance`] | spreads requests over endpoints, with retries and passive health checks | |
@@ -187,6 +188,7 @@
 //! | `node` | connections between nodes; turns on `identity` and `tls` |
 //! | `rate-limit` | limits on the rate of requests |
 //! | `jwt` | JSON Web Tokens; compiles aws-lc, which needs a C compiler |
+//! | `files` | static files, on Unix |
 //! | `regex` | routes by regular expression |
 //! | `full` | all of these |
 //!
@@ -265,6 +267,8 @@ mod durations;
 pub mod edit_headers;
 pub mod edit_path;
 pub mod error_pages;
+#[cfg(feature = "files")]
+pub mod files;
 pub mod fixed_response;
 pub mod forward_auth;
 pub mod forwarded;

@@ -78,6 +78,9 @@ pub struct RouteReport {
     pub conditions: Option<String>,
     /// The addresses that requests are sent to; empty if the route has no upstream.
     pub upstream: Vec<String>,
+    /// The folder with the files of the route. If it also has an upstream, what is not there goes to the upstream.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub files: Option<String>,
     /// Status and target of a redirect.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub redirect: Option<String>,

@@ -18,6 +18,10 @@ fn report(route: &Route, settings: &Settings) -> RouteReport {
         hosts: route.patterns.iter().map(ToString::to_string).collect(),
         paths: route.paths.iter().map(|path| ShownPath(path).to_string()).collect(),
         conditions: (!route.conditions.is_empty()).then(|| route.conditions.to_string()),
+        files: match &route.answer {
+            Answer::Files(files, _) => Some(files.root.display().to_string()),
+            _ => None,
+        },
         redirect: matches!(route.answer, Answer::Redirect(_)).then(|| route.answer.to_string()),
         respond: matches!(route.answer, Answer::Respond(_)).then(|| route.answer.to_string()),
         middleware: route.middleware.keys.iter().map(|key| (*key).to_owned()).collect(),

@@ -43,12 +43,15 @@ fn rows(route: &RouteReport) -> impl Iterator<Item = [String; 4]> {
     })
 }
 
-/// The addresses, the redirect or the fixed response of the route.
+/// The addresses, the files, the redirect or the fixed response of the route.
 fn answer(route: &RouteReport) -> String {
-    match (&route.redirect, &route.respond) {
-        (Some(redirect), _) => format!("redirect {redirect}"),
-        (_, Some(respond)) => format!("respond {respond}"),
-        _ => route.upstream.join(", "),
+    let upstream = route.upstream.join(", ");
+    match (&route.redirect, &route.respond, &route.files) {
+        (Some(redirect), ..) => format!("redirect {redirect}"),
+        (_, Some(respond), _) => format!("respond {respond}"),
+        (.., Some(files)) if upstream.is_empty() => format!("files {files}"),
+        (.., Some(files)) => format!("files {files}, else {upstream}"),
+        _ => upstream,
     }
 }
 
@@ -86,6 +89,7 @@ mod tests {
             hosts: vec!["a.test".to_owned(), "*.a.test".to_owned()],
             paths: vec!["/api".to_owned(), "/x (exact)".to_owned()],
             conditions: None,
+            files: None,
             redirect: None,
             respond: None,
             middleware: vec!["allow".to_owned(), "rate_limit".to_owned()],
@@ -103,6 +107,7 @@ mod tests {
             response_timeout: "30s".to_owned(),
             max_body: None,
         };
+        let files = RouteReport { files: Some("/srv/www".to_owned()), hosts: vec!["c".to_owned()], ..plain.clone() };
         let bare = RouteReport {
             hosts: vec!["b".to_owned()],
             strip_prefix: false,

@@ -67,6 +67,21 @@ const IN_ROUTE: &[(&[&str], &str)] = &[
         &["auth_request", "auth_request_set", "auth_url", "ext_authz", "forwardauth"],
         "write forward_auth = { url = \"http://127.0.0.1:9091/verify\", copy_headers = [\"remote-user\"] }",
     ),
+    (
+        &["file_server", "root", "static", "static_files", "webroot", "document_root"],
+        "write files = \"/srv/www\", or files = { root = \"/srv/www\", index = \"index.html\" }",
+    ),
+    (
+        &["alias"],
+        "write files = \"/srv/www\", and strip_prefix = true, because the prefix is not part of the file's path",
+    ),
+    (
+        &["try_files"],
+        "write files = { root = \"/srv/www\", spa = true } for a single-page application; or files with `upstream`, which gets \
+         the requests for which there is no file",
+    ),
+    (&["autoindex", "browse"], "folders are never listed; files = \"/srv/www\" serves their index.html"),
+    (&["gzip_static", "precompressed"], "with `files`, variants such as app.js.br are used without a setting"),
     (&["ip_allow_list", "ipallowlist", "ip_whitelist"], "write allow = [\"10.0.0.0/8\"]"),
     (
         &["cert", "certificate", "cert_resolver", "certresolver", "key", "ssl_certificate", "ssl_certificate_key"],
@@ -152,8 +167,14 @@ const IN_FORWARD_AUTH: &[(&[&str], &str)] = &[
     (&["preserverequestmethod", "method"], "the server is asked with GET; the method is in X-Forwarded-Method"),
 ];
 
-/// Other programs' names for planned keys of a route.
-const PLANNED_IN_ROUTE: &[(&[&str], &str)] = &[(&["file_server", "root", "static", "try_files"], "files")];
+/// Keys that users of other programs write in `files`, and what to write instead.
+const IN_FILES: &[(&[&str], &str)] = &[
+    (&["path", "dir", "directory", "folder", "alias"], "write root"),
+    (&["fallback", "try_files", "page_fallback"], "write spa = true, or set `upstream` beside `files`"),
+    (&["autoindex", "browse", "listing", "show_files_listing"], "folders are never listed"),
+    (&["precompressed", "gzip_static", "compression_static"], "variants such as app.js.br are used without a setting"),
+    (&["hide", "ignore_hidden_files"], "files whose names begin with a dot are never served"),
+];
 
 /// Other programs' names for planned top-level keys.
 const PLANNED_AT_ROOT: &[(&[&str], &str)] = &[(
@@ -172,6 +193,11 @@ pub(super) fn in_route(key: &str) -> Option<String> {
         Some(instead) => Some(format!("unknown key: {instead}")),
         None => advice(key, PLANNED_IN_ROUTE).map(|ours| format!("unknown key: {}", shape::planned(ours))),
     }
+}
+
+/// Advice on a key of `files`.
+pub(super) fn in_files(key: &str) -> Option<String> {
+    advice(key, IN_FILES).map(|instead| format!("unknown key: {instead}"))
 }
 
 /// Advice on a key of `rate_limit`.

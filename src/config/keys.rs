@@ -10,6 +10,7 @@ const SWITCH: Shape = Shape::One(Kind::Switch);
 const DURATION: Shape = Shape::One(Kind::Duration);
 const MAX_AGE: Shape = Shape::One(Kind::MaxAge);
 const FILE: Shape = Shape::One(Kind::File);
+const FOLDER: Shape = Shape::One(Kind::Directory);
 const COUNT: Shape = Shape::One(Kind::Within(1, 1_000_000));
 const STATUS: Shape = Shape::One(Kind::Within(200, 599));
 
@@ -120,6 +121,17 @@ pub(crate) const RESPOND: &[Key] = &[
         "content_type",
         text("TYPE"),
         "The media type of the body; default: application/json if it is a JSON object or array, else text/plain",
+    ),
+];
+
+/// The keys of `files`.
+pub(crate) const FILES: &[Key] = &[
+    Key::inner("root", FOLDER, "The folder with the files").required(),
+    Key::inner("index", text("FILE"), "The name of the file that is served for a folder; default: index.html"),
+    Key::inner(
+        "spa",
+        SWITCH,
+        "Whether pages that do not exist get the index of the root, for single-page applications; default: false",
     ),
 ];
 
@@ -297,7 +309,8 @@ macro_rules! route_keys {
             Key::new("respond", Role::Answer,
                 Shape::Either(&[STATUS, Shape::One(Kind::Choice(&["silence"])), Shape::Table(RESPOND)]),
                 "A fixed response: a status, a table, or \"silence\", which closes the connection without sending a byte"),
-            Key::planned("files"),
+            Key::new("files", Role::Answer, Shape::Either(&[FOLDER, Shape::Table(FILES)]),
+                "A folder whose files are served, or a table; with upstream, requests for which there is no file go there"),
 
             Key::new("allow", Role::Setting, texts("CIDR"),
                 "Addresses and networks of the only clients that are allowed; \"private\" means all private networks; others \

@@ -5,7 +5,7 @@ use toml_edit::{Item, TableLike};
 
 use super::{
     Kind, SETTINGS, Setting, foreign,
-    keys::{CHILD_ROUTE, FORWARD_AUTH, JWT, RATE_LIMIT, ROUTE},
+    keys::{CHILD_ROUTE, FILES, FORWARD_AUTH, JWT, RATE_LIMIT, ROUTE},
     renamed,
     shape::{self, Key, Role, Shape},
     suggest, table, toml,
@@ -171,6 +171,8 @@ fn in_table(key: &str, known: &'static [Key], which: WhichFile) -> String {
     let foreign = || {
         if known == CHILD_ROUTE || known == ROUTE {
             foreign::in_route(key)
+        } else if known == FILES {
+            foreign::in_files(key)
         } else if known == RATE_LIMIT {
             foreign::in_rate_limit(key)
         } else if known == JWT {

@@ -71,7 +71,7 @@ impl Served {
 fn is_own(route: &Route) -> bool {
     match &route.answer {
         Answer::Upstream(endpoints) => !endpoints.iter().all(Endpoint::is_mesh),
-        Answer::Redirect(_) | Answer::Respond(_) => true,
+        Answer::Files(..) | Answer::Redirect(_) | Answer::Respond(_) => true,
     }
 }
 

@@ -255,7 +255,13 @@ impl Built {
         };
         let workers = 0..endpoints.workers();
         let services = match &route.answer {
-            Answer::Upstream(_) => Services::Proxies(workers.map(proxy).collect::<Result<_, _>>()?),
+            Answer::Files(files, endpoints) if endpoints.is_empty() => {
+                let answer = |worker| RouteService::files(files, route, settings.https_port, &shared, server(worker));
+                Services::Answers(workers.map(answer).collect())
+            }
+            Answer::Upstream(_) | Answer::Files(..) => {
+                Services::Proxies(workers.map(proxy).collect::<Result<_, _>>()?)
+            }
             Answer::Redirect(redirection) => {
                 let redirect = |worker| RouteService::redirect(redirection, route, &shared, server(worker));
                 Services::Answers(workers.map(redirect).collect::<Result<_, _>>()?)

@@ -6,6 +6,7 @@ use ::http::{Request, Response};
 use futures_util::future::{BoxFuture, Either};
 use pmesh_layers::{
     body::{RequestBody, ResponseBody},
+    files::Files,
     fixed_response::{FixedResponse, InvalidStatus, Silence},
     mirror::MirrorLayer,
     redirect::{NotARedirect, Redirect},
@@ -14,7 +15,7 @@ use tower::{BoxError, Layer, Service, util::MapErr};
 
 use crate::{
     middleware::{self, Answer, Inner, Layered, Shared},
-    settings::{ForwardAuth, Redirection, Respond, Route},
+    settings::{self, ForwardAuth, Redirection, Respond, Route},
 };
 
 /// Answers the requests of a route. A route that only proxies needs no box.
@@ -27,7 +28,8 @@ pub enum RouteService<P> {
 }
 
 impl<P: Inner> RouteService<P> {
-    /// Sends requests to `proxy` and copies to `mirror`, through the middleware of the route.
+    /// Sends requests to `proxy` and copies to `mirror`, through the middleware of the
+    /// route, unless a file of the route answers them.
     pub fn proxy<A: Inner>(
         proxy: P,
         route: &Route,
@@ -36,6 +38,15 @@ impl<P: Inner> RouteService<P> {
         server: impl FnOnce(&ForwardAuth) -> A,
         mirror: Option<&MirrorLayer<Layered>>,
     ) -> Self {
+        if let settings::Answer::Files(settings, _) = &route.answer {
+            let files = files(settings);
+            return Self::Layered(match mirror {
+                Some(mirror) => {
+                    middleware::around(files.fallback(mirror.layer(proxy)), route, https_port, shared, server)
+                }
+                None => middleware::around(files.fallback(proxy), route, https_port, shared, server),
+            });
+        }
         if middleware::is_bare(route) {
             return Self::Proxy(proxy);
         }
@@ -43,6 +54,11 @@ impl<P: Inner> RouteService<P> {
             Some(mirror) => middleware::around(mirror.layer(proxy), route, https_port, shared, server),
             None => middleware::around(proxy, route, https_port, shared, server),
         })
+    }
+
+    /// Answers with files.
+    pub fn files(settings: &settings::Files, route: &Route, https_port: Option<u16>, shared: &Shared) -> Self {
+        Self::Layered(middleware::around(files(settings), route, https_port, shared))
     }
 
     /// Redirects straight to the target, even if the route redirects to https.
@@ -88,6 +104,10 @@ impl<P: Inner> RouteService<P> {
             }
         }))
     }
+}
+
+fn files(settings::Files { root, index, spa }: &settings::Files) -> Files {
+    Files::new(root).index(index).spa(*spa)
 }
 
 /// The service with boxed errors, as middleware needs it.

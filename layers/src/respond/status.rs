@@ -3,6 +3,8 @@ use std::{error::Error, time::Duration};
 use http::{HeaderValue, Response, StatusCode, header::CONTENT_TYPE};
 
 use super::NoResponse;
+#[cfg(feature = "files")]
+use crate::files::FilesError;
 #[cfg(feature = "jwt")]
 use crate::jwt::JwtRejected;
 #[cfg(feature = "rate-limit")]
@@ -64,6 +66,16 @@ pub fn status(error: &(dyn Error + 'static)) -> StatusCode {
     if error.is::<PathRejected>() {
         return StatusCode::BAD_REQUEST;
     }
+    #[cfg(feature = "files")]
+    if let Some(no_file) = error.downcast_ref() {
+        return match no_file {
+            FilesError::NotFound => StatusCode::NOT_FOUND,
+            FilesError::MethodNotAllowed => StatusCode::METHOD_NOT_ALLOWED,
+            FilesError::Denied => StatusCode::FORBIDDEN,
+            error if error.is_out_of_resources() => StatusCode::SERVICE_UNAVAILABLE,
+            FilesError::Io(_) => StatusCode::INTERNAL_SERVER_ERROR,
+        };
+    }
     if let Some(timed_out) = error.downcast_ref() {
         return match timed_out {
             TimedOut::Backend => StatusCode::GATEWAY_TIMEOUT,
@@ -121,6 +133,10 @@ pub fn status(error: &(dyn Error + 'static)) -> StatusCode {
 pub(super) fn allowed_methods(error: &(dyn Error + 'static)) -> Option<HeaderValue> {
     if let Some(NoRoute::MethodNotAllowed(methods)) = find(error) {
         return Some(methods.to_header());
+    }
+    #[cfg(feature = "files")]
+    if let Some(FilesError::MethodNotAllowed) = find(error) {
+        return Some(HeaderValue::from_static("GET, HEAD"));
     }
     matches!(find(error), Some(InvalidRequest::Method))
         .then(|| HeaderValue::from_static("GET, HEAD, POST, PUT, DELETE, OPTIONS, PATCH"))

@@ -13,6 +13,7 @@ mod extended_connect;
 mod extreme_settings;
 mod failure_reasons;
 mod fairness;
+mod files;
 mod fixed_responses;
 mod floods;
 mod forward_auth;

@@ -1,8 +1,8 @@
-//! The answer of a route: an upstream, a redirect or a fixed response.
+//! The answer of a route: an upstream, files, a redirect or a fixed response.
 
 use std::fmt;
 
-use super::{Redirection, Respond, Scope};
+use super::{Files, Redirection, Respond, Scope};
 use crate::{
     config::{Node, Problems, ROUTE_KEYS, Role},
     settings::endpoint::Endpoint,
@@ -13,6 +13,8 @@ use crate::{
 pub enum Answer {
     /// By one of these endpoints. There is at least one.
     Upstream(Vec<Endpoint>),
+    /// With a file. If there is none, by one of these endpoints. There can be no endpoint.
+    Files(Files, Vec<Endpoint>),
     /// With a redirect.
     Redirect(Redirection),
     /// With a fixed response, or silence.
@@ -22,17 +24,26 @@ pub enum Answer {
 impl fmt::Display for Answer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Upstream(endpoints) => {
-                for (index, endpoint) in endpoints.iter().enumerate() {
-                    let comma = if index == 0 { "" } else { ", " };
-                    write!(f, "{comma}{endpoint}")?;
+            Self::Upstream(endpoints) => list(endpoints, f),
+            Self::Files(files, endpoints) => {
+                write!(f, "files {files}")?;
+                if !endpoints.is_empty() {
+                    f.write_str(", else ")?;
                 }
-                Ok(())
+                list(endpoints, f)
             }
             Self::Redirect(redirection) => redirection.fmt(f),
             Self::Respond(respond) => respond.fmt(f),
         }
     }
+}
+
+fn list(endpoints: &[Endpoint], f: &mut fmt::Formatter<'_>) -> fmt::Result {
+    for (index, endpoint) in endpoints.iter().enumerate() {
+        let comma = if index == 0 { "" } else { ", " };
+        write!(f, "{comma}{endpoint}")?;
+    }
+    Ok(())
 }
 
 /// The keys for an answer. A table that has one of them inherits none of them.
@@ -53,6 +64,9 @@ pub(super) fn read(scope: &Scope<'_>, has_children: bool, problems: &mut Problem
     };
     let is_set = |key: &'static str| Some((key, table.field(key).filter(|node| !node.is_false())?));
     let written: Vec<_> = known.iter().copied().filter_map(is_set).collect();
+    if let [("upstream", upstream), ("files", files)] = &written[..] {
+        return files_then(scope, upstream, files, problems);
+    }
     if let [(one, _), (other, node), ..] = &written[..] {
         problems.push(node.problem(format!("a route can only have one answer: remove `{one}` or `{other}`")));
         return None;
@@ -60,9 +74,22 @@ pub(super) fn read(scope: &Scope<'_>, has_children: bool, problems: &mut Problem
     let (key, node) = written.first()?;
     match *key {
         "upstream" => Some(Answer::Upstream(upstream(scope, node, problems)?)),
+        "files" => Some(Answer::Files(Files::read(node, problems)?, Vec::new())),
         "redirect" => Some(Answer::Redirect(Redirection::read(node, problems)?)),
         _ => Some(Answer::Respond(Respond::read(node, problems)?)),
     }
+}
+
+/// Reads files, with an upstream for what is not there.
+fn files_then(scope: &Scope<'_>, then: &Node<'_>, files: &Node<'_>, problems: &mut Problems) -> Option<Answer> {
+    let spa = files.field("spa");
+    let (endpoints, files) = (upstream(scope, then, problems), Files::read(files, problems));
+    if let (Some(spa), Some(Files { spa: true, .. })) = (spa, &files) {
+        let advice = "write a child route for what goes to the upstream, such as prefix = \"/api\"";
+        problems.push(spa.problem(format!("with spa = true, no page goes on to `upstream`: {advice}")));
+        return None;
+    }
+    Some(Answer::Files(files?, endpoints?))
 }
 
 fn upstream(scope: &Scope<'_>, node: &Node<'_>, problems: &mut Problems) -> Option<Vec<Endpoint>> {

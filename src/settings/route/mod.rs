@@ -1,6 +1,7 @@
 //! Routes.
 
 mod answer;
+mod files;
 mod hsts;
 mod inherited;
 mod matchers;
@@ -25,6 +26,7 @@ use pmesh_layers::{
 
 pub use self::{
     answer::Answer,
+    files::Files,
     hsts::Hsts,
     inherited::Inherited,
     middleware::{Allowed, BasicAuth, Cors, ErrorPages, ForwardAuth, Jwt, JwtKeys, Middleware, Mirror, Rewriting},
@@ -103,7 +105,7 @@ impl Route {
     /// The endpoints that its requests go to. Empty if the route has no upstream.
     pub fn endpoints(&self) -> &[Endpoint] {
         match &self.answer {
-            Answer::Upstream(endpoints) => endpoints,
+            Answer::Upstream(endpoints) | Answer::Files(_, endpoints) => endpoints,
             Answer::Redirect(_) | Answer::Respond(_) => &[],
         }
     }

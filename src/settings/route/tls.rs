@@ -75,7 +75,7 @@ pub(super) fn read(scope: &Scope<'_>, answer: Option<&Answer>, problems: &mut Pr
     }
     let is_own = scope.own().field("tls").is_some();
     // If there is no answer, that has already been reported.
-    if let Some(Answer::Upstream(endpoints)) = answer
+    if let Some(Answer::Upstream(endpoints) | Answer::Files(_, endpoints)) = answer
         && is_own
         && !endpoints.iter().any(Endpoint::is_tls)
         && !Mirror::has_tls(scope)

@@ -1,0 +1,41 @@
+//! Redirects from a folder without a slash at the end to the one with it.
+
+use http::{HeaderMap, HeaderValue, Request, Response, StatusCode, Uri, header::LOCATION};
+
+use super::OriginalUri;
+use crate::{body::ResponseBody, forwarded::X_FORWARDED_PREFIX};
+
+/// Returns the URI that the client must add a slash to if the request is for a folder. Links in its index are relative to it.
+pub(super) fn without_slash<B>(request: &Request<B>) -> Option<Uri> {
+    let path = request.uri().path();
+    let original = request.extensions().get();
+    let uri = original.map_or(request.uri(), |OriginalUri(uri)| uri);
+    if uri.path().ends_with('/') {
+        return None;
+    }
+    // What another layer has made of a path may work only as it is.
+    let is_same_place =
+        if path.ends_with('/') { is_prefix(uri.path(), request.headers()) } else { last(uri.path()) == last(path) };
+    is_same_place.then(|| uri.clone())
+}
+
+/// Whether the path is a prefix that was removed.
+fn is_prefix(path: &str, headers: &HeaderMap) -> bool {
+    headers
+        .get(X_FORWARDED_PREFIX)
+        .is_some_and(|prefix| !path.is_empty() && prefix.as_bytes().ends_with(path.as_bytes()))
+}
+
+/// The redirect. A relative reference never leads to another host, and stays right behind proxies that change the path.
+pub(super) fn redirect(uri: &Uri) -> Option<Response<ResponseBody>> {
+    let query = uri.query().map(|query| format!("?{query}")).unwrap_or_default();
+    let location = HeaderValue::try_from(format!("./{}/{query}", last(uri.path()))).ok()?;
+    let mut response = Response::new(ResponseBody::empty());
+    *response.status_mut() = StatusCode::PERMANENT_REDIRECT;
+    response.headers_mut().insert(LOCATION, location);
+    Some(response)
+}
+
+fn last(path: &str) -> &str {
+    path.rsplit('/').next().unwrap_or_default()
+}

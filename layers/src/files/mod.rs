@@ -1,0 +1,75 @@
+//! Serves files from a folder, and passes on requests for which there is none.
+//!
+//! ```
+//! use http::{Request, StatusCode};
+//! use http_body_util::BodyExt;
+//! use pmesh_layers::{files::Files, respond::RespondLayer};
+//! use tower::{ServiceBuilder, ServiceExt};
+//!
+//! # #[tokio::main(flavor = "current_thread")]
+//! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! # let folder = tempfile::tempdir()?;
+//! # let root = folder.path();
+//! std::fs::write(root.join("index.html"), "<h1>hello</h1>")?;
+//! std::fs::write(root.join(".env"), "PASSWORD=secret")?;
+//!
+//! // Errors become responses: 404, 405, ...
+//! let service = ServiceBuilder::new().layer(RespondLayer::new()).service(Files::new(root));
+//! let Ok(response) = service.clone().oneshot(Request::get("/").body(())?).await;
+//! assert_eq!(response.headers()["content-type"], "text/html; charset=utf-8");
+//! assert!(response.headers().contains_key("etag"));
+//! assert_eq!(response.into_body().collect().await?.to_bytes(), "<h1>hello</h1>");
+//!
+//! for path in ["/.env", "/../etc/passwd", "/missing"] {
+//!     let Ok(response) = service.clone().oneshot(Request::get(path).body(())?).await;
+//!     assert_eq!(response.status(), StatusCode::NOT_FOUND);
+//! }
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! With a [fallback](Files::fallback), such as a [`Pool`](crate::pool::Pool), requests for files that do not exist go there,
+//! and so do requests with methods other than GET and HEAD.
+//!
+//! # What is served
+//!
+//! - Only regular files inside the root. A symbolic link can lead to any place inside, but not out. On Linux, the kernel
+//!   ensures this (`openat2`), so there is no gap between a check and the use of its result.
+//! - Nothing that begins with a dot, except `/.well-known/` (RFC 8615). Names that symbolic links lead to do not matter.
+//! - Paths are decoded once. A path with `..`, an encoded slash, a backslash or a NUL is no file. Empty segments are skipped.
+//! - For a folder, its index. Without a slash at the end of the path, a 308 adds it. Folders without an index do not exist,
+//!   and nothing is ever listed.
+//!
+//! [`ServeDir`](tower_http::services::ServeDir) of tower-http determines what the client gets: a precompressed variant of the
+//! file (`.zst`, `.br` or `.gz` after its name), a part of it, or a 304. `ETag` differs for each variant. Text has the
+//! charset UTF-8.
+//!
+//! # Threads
+//!
+//! On Linux, files that the system has in memory are read at once, with system calls that fail instead of waiting. Everything
+//! else is read on [tokio's threads for blocking calls](tokio::task::spawn_blocking), in one go for a short file. At most 64
+//! KiB of each response are in memory. If a file becomes shorter while it is sent, the response breaks off.
+//!
+//! This module needs the feature `files`, and Unix.
+
+mod asked;
+mod body;
+mod error;
+mod find;
+mod folder;
+mod future;
+mod open;
+mod path;
+mod serve;
+mod service;
+mod variants;
+
+pub use error::FilesError;
+pub use future::ResponseFuture;
+use service::Settings;
+pub use service::{Files, NoFile};
+
+/// An extension of a request: the URI that the client requested. Put it in before a layer changes the path, for example a
+/// [`StripPrefixLayer`](crate::route::StripPrefixLayer), so that redirects lead to the right path.
+#[derive(Debug, Clone)]
+pub struct OriginalUri(pub http::Uri);
