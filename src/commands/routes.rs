@@ -123,14 +123,16 @@ mod tests {
             ..plain.clone()
         };
         assert_eq!(
-            table(&RoutesReport { routes: vec![plain, bare] }),
-            "ROUTE               LISTENERS    ANSWER                    OPTIONS\n\
-             a.test/api          http, https  127.0.0.1:1, 127.0.0.1:2  redirect_https, hsts 365d, strip_prefix, host_header x, ca /ca.pem, allow, rate_limit\n\
-             a.test/x (exact)    http, https  127.0.0.1:1, 127.0.0.1:2  redirect_https, hsts 365d, strip_prefix, host_header x, ca /ca.pem, allow, rate_limit\n\
-             *.a.test/api        http, https  127.0.0.1:1, 127.0.0.1:2  redirect_https, hsts 365d, strip_prefix, host_header x, ca /ca.pem, allow, rate_limit\n\
-             *.a.test/x (exact)  http, https  127.0.0.1:1, 127.0.0.1:2  redirect_https, hsts 365d, strip_prefix, host_header x, ca /ca.pem, allow, rate_limit\n\
-             b/api               -            127.0.0.1:1, 127.0.0.1:2  redirect_https, hsts 365d, cert /c.pem, key /c.key, skip_verify\n\
-             b/x (exact)         -            127.0.0.1:1, 127.0.0.1:2  redirect_https, hsts 365d, cert /c.pem, key /c.key, skip_verify\n"
+            table(&RoutesReport { routes: vec![plain, files, bare] }),
+            "ROUTE               LISTENERS    ANSWER                                         OPTIONS\n\
+             a.test/api          http, https  127.0.0.1:1, 127.0.0.1:2                       redirect_https, hsts 365d, strip_prefix, host_header x, ca /ca.pem, allow, rate_limit\n\
+             a.test/x (exact)    http, https  127.0.0.1:1, 127.0.0.1:2                       redirect_https, hsts 365d, strip_prefix, host_header x, ca /ca.pem, allow, rate_limit\n\
+             *.a.test/api        http, https  127.0.0.1:1, 127.0.0.1:2                       redirect_https, hsts 365d, strip_prefix, host_header x, ca /ca.pem, allow, rate_limit\n\
+             *.a.test/x (exact)  http, https  127.0.0.1:1, 127.0.0.1:2                       redirect_https, hsts 365d, strip_prefix, host_header x, ca /ca.pem, allow, rate_limit\n\
+             c/api               http, https  files /srv/www, else 127.0.0.1:1, 127.0.0.1:2  redirect_https, hsts 365d, strip_prefix, host_header x, ca /ca.pem, allow, rate_limit\n\
+             c/x (exact)         http, https  files /srv/www, else 127.0.0.1:1, 127.0.0.1:2  redirect_https, hsts 365d, strip_prefix, host_header x, ca /ca.pem, allow, rate_limit\n\
+             b/api               -            127.0.0.1:1, 127.0.0.1:2                       redirect_https, hsts 365d, cert /c.pem, key /c.key, skip_verify\n\
+             b/x (exact)         -            127.0.0.1:1, 127.0.0.1:2                       redirect_https, hsts 365d, cert /c.pem, key /c.key, skip_verify\n"
         );
     }
 }

@@ -189,10 +189,7 @@ pub(super) fn at_root(key: &str) -> Option<String> {
 
 /// Advice on a key of a route.
 pub(super) fn in_route(key: &str) -> Option<String> {
-    match advice(key, IN_ROUTE) {
-        Some(instead) => Some(format!("unknown key: {instead}")),
-        None => advice(key, PLANNED_IN_ROUTE).map(|ours| format!("unknown key: {}", shape::planned(ours))),
-    }
+    advice(key, IN_ROUTE).map(|instead| format!("unknown key: {instead}"))
 }
 
 /// Advice on a key of `files`.
@@ -244,13 +241,6 @@ mod tests {
     use crate::config::{keys::ROUTE, table};
 
     #[test]
-    fn planned_keys_of_routes_exist() {
-        for (_, ours) in PLANNED_IN_ROUTE {
-            assert!(shape::key(ROUTE, ours).is_some_and(|key| key.role == shape::Role::Planned), "{ours}");
-        }
-    }
-
-    #[test]
     fn planned_top_level_keys_exist() {
         for (_, ours) in PLANNED_AT_ROOT {
             assert!(table::PLANNED.contains(ours), "{ours}");
@@ -259,7 +249,7 @@ mod tests {
 
     #[test]
     fn no_foreign_key_is_a_key_of_a_route() {
-        for key in IN_ROUTE.iter().chain(PLANNED_IN_ROUTE).flat_map(|(keys, _)| *keys) {
+        for key in IN_ROUTE.iter().flat_map(|(keys, _)| *keys) {
             assert_eq!(shape::key(ROUTE, key), None, "{key}");
         }
     }

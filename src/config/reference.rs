@@ -5,7 +5,7 @@ use std::{env, fmt::Write, fs, path::Path};
 use super::{
     Fallback, Kind, SETTINGS, Setting,
     keys::{
-        BASIC_AUTH, CERTIFICATE, CHILD_ROUTE, CORS, FORWARD_AUTH, HEADER, HSTS, JWT, LISTENER, MATCH, MIRROR,
+        BASIC_AUTH, CERTIFICATE, CHILD_ROUTE, CORS, FILES, FORWARD_AUTH, HEADER, HSTS, JWT, LISTENER, MATCH, MIRROR,
         RATE_LIMIT, REDIRECT, RESPOND, REWRITE, ROUTE, TLS,
     },
     shape::{Key, Role, Shape},
@@ -21,6 +21,7 @@ const TABLES: &[(&str, &[Key])] = &[
     ("`match`", MATCH),
     ("`redirect`, and targets in `[redirects]`", REDIRECT),
     ("`respond`", RESPOND),
+    ("`files`", FILES),
     ("`rewrite`", REWRITE),
     ("`rate_limit`", RATE_LIMIT),
     ("`cors`", CORS),
@@ -92,7 +93,7 @@ fn reference() -> String {
             );
         }
         page += "| key | value | what it is |\n| --- | --- | --- |\n";
-        keys.iter().filter(|key| key.role != Role::Planned).for_each(|key| page += &row_of_key(keys, key));
+        keys.iter().for_each(|key| page += &row_of_key(keys, key));
     }
     page
 }

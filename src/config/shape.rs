@@ -58,8 +58,6 @@ pub(crate) enum Role {
     Setting,
     /// Never inherited.
     Own,
-    /// Planned, but not available in this version.
-    Planned,
 }
 
 impl Key {
@@ -76,10 +74,6 @@ impl Key {
         Self { is_for_upstreams: true, ..Self::new(name, Role::Setting, shape, help) }
     }
 
-    pub(super) const fn planned(name: &'static str) -> Self {
-        Self::new(name, Role::Planned, Shape::One(Kind::Switch), "Not available in this version")
-    }
-
     /// A key of a table whose keys have no roles.
     pub(super) const fn inner(name: &'static str, shape: Shape, help: &'static str) -> Self {
         Self::new(name, Role::Setting, shape, help)
@@ -91,7 +85,7 @@ pub(crate) fn key(keys: &'static [Key], name: &str) -> Option<&'static Key> {
     keys.iter().find(|key| key.name == name)
 }
 
-/// The error message for a planned key.
+/// The error message for a planned top-level key.
 pub(crate) fn planned(name: &str) -> String {
     format!("`{name}` is planned, but not available in this version")
 }

@@ -103,7 +103,6 @@ impl Walk {
             // [defaults] has the shape of a child route, which has no `routes`.
             let is_shared = |key: Option<&Key>| key.map_or(name != "routes", |key| key.role == Role::Setting);
             match shape::key(keys, name) {
-                Some(key) if key.role == Role::Planned => self.report(shape::planned(name)),
                 key if is_default && !is_shared(key) => {
                     self.report(format!(
                         "`{name}` belongs in a route: [defaults] holds only settings that routes can share"
@@ -167,7 +166,6 @@ fn in_table(key: &str, known: &'static [Key], which: WhichFile) -> String {
     if key == "routes" && known == CHILD_ROUTE {
         return "unknown key; a child cannot have children: write another [[routes.routes]]".into();
     }
-    let is_available = |key: &&Key| key.role != Role::Planned;
     let foreign = || {
         if known == CHILD_ROUTE || known == ROUTE {
             foreign::in_route(key)
@@ -188,7 +186,7 @@ fn in_table(key: &str, known: &'static [Key], which: WhichFile) -> String {
         WhichFile::Included => only_in_main(key),
     };
     foreign().or_else(|| in_inner_table(key, known)).or_else(misplaced).unwrap_or_else(|| {
-        let known = known.iter().filter(is_available).map(|key| key.name);
+        let known = known.iter().map(|key| key.name);
         format!("unknown key{}", suggest::did_you_mean(key, known))
     })
 }

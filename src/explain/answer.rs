@@ -70,7 +70,9 @@ pub(super) fn of_route(answer: &Response<ResponseBody>, route: &Route, parts: &[
     let own = match route.answer {
         Answer::Redirect(_) => Some("the redirect of the route"),
         Answer::Respond(_) => Some("the response of the route"),
-        Answer::Upstream(_) => None,
+        // If there is no file, the error says so.
+        Answer::Files(..) if answer.extensions().get::<Cause>().is_none() => Some("the files of the route"),
+        Answer::Upstream(_) | Answer::Files(..) => None,
     };
     let by_part = parts.iter().find(|part| part.answers).map(|part| format!("by {}", part.key));
     response(answer, by_part.or_else(|| own.map(str::to_owned)))

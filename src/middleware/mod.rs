@@ -18,23 +18,24 @@ pub use self::{
     limits::Limits,
 };
 
-use ::http::Response;
+use ::http::{Request, Response};
 use pmesh_layers::{
-    body::ResponseBody,
+    body::{RequestBody, ResponseBody},
     edit_headers::{EditRequestHeadersLayer, EditResponseHeadersLayer, HeaderEdits},
     edit_path::EditPathLayer,
     error_pages::ErrorPagesLayer,
+    files::OriginalUri,
     hsts::HstsLayer,
     https_redirect::HttpsRedirectLayer,
     jwt::SharedKeys,
     maintenance::{MaintenanceLayer, MaintenanceSwitch},
     max_in_flight::MaxInFlightLayer,
 };
-use tower::{Layer, ServiceBuilder};
+use tower::{Layer, ServiceBuilder, util::MapRequestLayer};
 
 use crate::{
     respond::answer_errors,
-    settings::{ErrorPages, ForwardAuth, Hsts, Middleware, Route, endpoint::Endpoint},
+    settings::{self, ErrorPages, ForwardAuth, Hsts, Middleware, Route, endpoint::Endpoint},
 };
 
 /// Whether a route has no middleware.
@@ -108,6 +109,9 @@ fn layered<S: Inner, A: Inner>(
     let leads_to_nodes = route.endpoints().iter().any(Endpoint::is_mesh);
     // Other nodes get the path as the client sent it; see `upstream::NodesInTurn`.
     let path = Some(route.path_edits()).filter(|edits| !edits.is_empty() && !leads_to_nodes);
+    // Redirects to folders lead to the client's path.
+    let keeps_uri = path.is_some() && matches!(route.answer, settings::Answer::Files(..));
+    let original_uri = keeps_uri.then_some(with_original_uri as fn(_) -> _);
     let edits = |edits: &HeaderEdits| (!edits.is_empty()).then(|| edits.clone());
     let request_headers = edits(request_headers).map(EditRequestHeadersLayer::new);
     // Without keys, nobody gets in.
@@ -133,6 +137,7 @@ fn layered<S: Inner, A: Inner>(
         .layer(answer_errors());
     // From the inside out. In one chain without boxes, each optional layer would double the size of the type.
     let passed_on = ServiceBuilder::new()
+        .option_layer(original_uri.map(MapRequestLayer::new))
         .option_layer(path.map(EditPathLayer::new))
         .option_layer(request_headers)
         .option_layer(shared.buffer.clone());
@@ -145,6 +150,12 @@ fn layered<S: Inner, A: Inner>(
         .within(limits_access.then_some(access))
         .within(compress.then(compress::layer))
         .within(edits_responses.then_some(responses))
+}
+
+fn with_original_uri(mut request: Request<RequestBody>) -> Request<RequestBody> {
+    let uri = OriginalUri(request.uri().clone());
+    request.extensions_mut().insert(uri);
+    request
 }
 
 fn pages(pages: &ErrorPages) -> ErrorPagesLayer<ResponseBody> {

@@ -43,7 +43,9 @@ pub use self::{
     origin::Origin,
     registry::{InvalidRegistry, Login, RegistryServers},
     route::{
-        API_HOST, AcceptedCertificates, Allowed, Answer, BasicAuth, ClientCertificate, ConnectsTo, Cors, ErrorPages, ForwardAuth, Hidden, Hsts, Inherited, Jwt, JwtKeys, Middleware, Mirror, PemFile, Place, Redirection, Respond, Rewriting, Route, ShownPath, UpstreamTls, hidden, in_matching_order, Files,
+        API_HOST, AcceptedCertificates, Allowed, Answer, BasicAuth, ClientCertificate, ConnectsTo, Cors, ErrorPages,
+        Files, ForwardAuth, Hidden, Hsts, Inherited, Jwt, JwtKeys, Middleware, Mirror, PemFile, Place, Redirection,
+        Respond, Rewriting, Route, ShownPath, UpstreamTls, hidden, in_matching_order,
     },
     secret::{SECRET_FILE, SecretSource},
     served::ServedPlace,

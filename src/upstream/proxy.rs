@@ -21,7 +21,7 @@ use super::{
 };
 use crate::{
     middleware::is_bare,
-    settings::{Route, endpoint::Endpoint},
+    settings::{Answer, Route, endpoint::Endpoint},
 };
 
 /// Sends requests to the endpoints of a route.
@@ -73,7 +73,9 @@ pub(super) fn proxy(
 /// The layer that removes the prefix from the path, if that is all that the route wants. If it has any middleware, all changes
 /// of the path belong to that.
 pub(super) fn strip(route: &Route) -> Option<StripPrefixLayer> {
-    (route.strip_prefix && is_bare(route)).then(|| StripPrefixLayer::any(route.prefixes().cloned()))
+    // With files, the middleware has removed it.
+    let strips = route.strip_prefix && is_bare(route) && !matches!(route.answer, Answer::Files(..));
+    strips.then(|| StripPrefixLayer::any(route.prefixes().cloned()))
 }
 
 /// Puts the layers of a route around its endpoints. They change the prefix and Host for all endpoints alike.

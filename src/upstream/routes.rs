@@ -259,9 +259,7 @@ impl Built {
                 let answer = |worker| RouteService::files(files, route, settings.https_port, &shared, server(worker));
                 Services::Answers(workers.map(answer).collect())
             }
-            Answer::Upstream(_) | Answer::Files(..) => {
-                Services::Proxies(workers.map(proxy).collect::<Result<_, _>>()?)
-            }
+            Answer::Upstream(_) | Answer::Files(..) => Services::Proxies(workers.map(proxy).collect::<Result<_, _>>()?),
             Answer::Redirect(redirection) => {
                 let redirect = |worker| RouteService::redirect(redirection, route, &shared, server(worker));
                 Services::Answers(workers.map(redirect).collect::<Result<_, _>>()?)

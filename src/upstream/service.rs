@@ -57,8 +57,14 @@ impl<P: Inner> RouteService<P> {
     }
 
     /// Answers with files.
-    pub fn files(settings: &settings::Files, route: &Route, https_port: Option<u16>, shared: &Shared) -> Self {
-        Self::Layered(middleware::around(files(settings), route, https_port, shared))
+    pub fn files<A: Inner>(
+        settings: &settings::Files,
+        route: &Route,
+        https_port: Option<u16>,
+        shared: &Shared,
+        server: impl FnOnce(&ForwardAuth) -> A,
+    ) -> Self {
+        Self::Layered(middleware::around(files(settings), route, https_port, shared, server))
     }
 
     /// Redirects straight to the target, even if the route redirects to https.

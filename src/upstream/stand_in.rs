@@ -62,7 +62,10 @@ impl StandInRoute {
         let stand_in = StandIn::new(route);
         let sent = Arc::clone(&stand_in.sent);
         let service = match &route.answer {
-            Answer::Upstream(_) => {
+            Answer::Files(files, endpoints) if endpoints.is_empty() => {
+                RouteService::files(files, route, common.https_port, shared, consent)
+            }
+            Answer::Upstream(_) | Answer::Files(..) => {
                 RouteService::proxy(stand_in.prepared(route, &common), route, common.https_port, shared, consent, None)
             }
             Answer::Redirect(redirection) => RouteService::redirect(redirection, route, shared, consent)?,
@@ -85,6 +88,16 @@ impl StandInRoute {
             }
             Answer::Redirect(_) => {
                 RouteService::Layered(crate::middleware::around_redirect(inner, route, shared, consent))
+            }
+            Answer::Files(_, endpoints) => {
+                let without_files = Route { answer: Answer::Upstream(endpoints.clone()), ..route.clone() };
+                RouteService::Layered(crate::middleware::around(
+                    inner,
+                    &without_files,
+                    common.https_port,
+                    shared,
+                    consent,
+                ))
             }
             Answer::Respond(Respond::Silence) => RouteService::Proxy(inner),
         };

@@ -26,3 +26,4 @@ mod lengths;
 mod spellings;
 mod targets;
 mod trailers;
+mod traversal;

@@ -14,6 +14,7 @@ fn blocks_of_toml_are_valid_files() {
     for page in ["down.html", "denied.html"] {
         fs::write(folder.path().join(page), "").unwrap();
     }
+    fs::create_dir(folder.path().join("public")).unwrap();
     let mut files = 0;
     for page in pages() {
         for block in page.code("toml") {

@@ -20,6 +20,7 @@ mod descriptors;
 mod expect;
 mod explain;
 mod failing;
+mod files;
 mod floods;
 mod forwarded_headers;
 mod framing_http1;

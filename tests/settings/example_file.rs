@@ -25,8 +25,12 @@ fn config_toml_has_the_defaults() {
 
 #[test]
 fn config_toml_has_every_key() {
-    let start = Start::new().write("down.html", "").write("404.html", "").file(&with_every_setting());
-    assert_eq!(start.loaded().settings.routes.len(), 7);
+    let start = Start::new()
+        .write("down.html", "")
+        .write("404.html", "")
+        .write("public/index.html", "")
+        .file(&with_every_setting());
+    assert_eq!(start.loaded().settings.routes.len(), 8);
     assert_eq!(start.loaded().settings.certificates.len(), 1);
     for setting in SETTINGS.iter().filter(|setting| setting.in_file) {
         let (_, source) = start.explained(setting.key);

@@ -47,7 +47,7 @@ fn keys_called_planned_are_planned() {
     let in_route = keys(in_route).map(|key| (format!("{route}{key} = true"), key));
     let at_root = keys(at_root).map(|key| (format!("{key} = true\n{route}"), key));
     let files: Vec<_> = in_route.chain(at_root).collect();
-    assert_eq!(files.len(), 6);
+    assert_eq!(files.len(), 5);
     for (file, key) in files {
         let error = Start::new().file(&file).error();
         assert!(error.ends_with(&format!("`{key}` is planned, but not available in this version")), "{error}");
@@ -55,7 +55,8 @@ fn keys_called_planned_are_planned() {
 }
 
 fn assert_valid(file: &str) {
-    let start = Start::new().write("down.html", "").file(file).variable("DOMAIN", "example.com");
+    let start =
+        Start::new().write("down.html", "").write("public/index.html", "").file(file).variable("DOMAIN", "example.com");
     start.load().unwrap_or_else(|error| panic!("{error}: {file}"));
 }
 
@@ -70,7 +71,7 @@ fn in_its_place(setting: &str) -> String {
         return setting.to_owned();
     }
     let host = if key == "host" { "" } else { "host = \"example.com\"\n" };
-    let is_answer = ["upstream", "redirect", "respond"].contains(&key);
+    let is_answer = ["upstream", "files", "redirect", "respond"].contains(&key);
     let answer = if is_answer { "" } else { "upstream = \"127.0.0.1:3000\"\n" };
     format!("[[routes]]\n{host}{answer}{setting}\n")
 }

@@ -25,6 +25,7 @@ mod routes;
 mod schema;
 mod secret;
 mod sources;
+mod static_files;
 mod values;
 
 use std::{

@@ -115,10 +115,7 @@ fn accepted(shape: Shape, place: Place) -> Accepted {
 }
 
 fn table(keys: &'static [Key], place: Place) -> Accepted {
-    let is_available = |key: &&Key| match place {
-        Place::Defaults => key.role == Role::Setting,
-        _ => key.role != Role::Planned,
-    };
+    let is_available = |key: &&Key| place != Place::Defaults || key.role == Role::Setting;
     let properties = keys.iter().filter(is_available).map(|key| {
         let accepted = accepted(key.shape, place.inside(key));
         let accepted = if place.may_be_false(key) { accepted.or_false() } else { accepted };

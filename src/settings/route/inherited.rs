@@ -46,7 +46,7 @@ fn inherited_by(scope: &Scope<'_>, merged: &Merged) -> Vec<Inherited> {
     let answer = scope.nearest_with(&answers);
     let has_upstream = answer.is_some_and(|table| table.field("upstream").is_some());
     let is_shown = |key: &&Key| match key.role {
-        Role::Own | Role::Planned => false,
+        Role::Own => false,
         Role::Match | Role::Answer | Role::Setting => has_upstream || !key.is_for_upstreams,
     };
     let has_own = |group: &[&str]| group.iter().any(|key| scope.own().field(key).is_some());

@@ -17,7 +17,7 @@ use super::{
 };
 use crate::{
     config::{Merged, Node, Parse, Problem, Problems, SizeLimit},
-    settings::NamedListener,
+    settings::{NamedListener, endpoint::Endpoint},
 };
 
 /// Top-level settings, for values that neither the route, nor its parent, nor `[defaults]` sets.
@@ -132,6 +132,25 @@ fn or<T: Parse>(node: Option<Node<'_>>, default: T, problems: &mut Problems) -> 
     node.map_or(Some(default), |node| node.read(problems))
 }
 
+/// Reports files in front of nodes, if the two would need different paths.
+fn report_files_before_nodes(own: &Node<'_>, route: &Route, problems: &mut Problems) {
+    let leads_to_nodes = route.endpoints().iter().any(Endpoint::is_mesh);
+    if !leads_to_nodes || !matches!(route.answer, Answer::Files(..)) || route.path_edits().is_empty() {
+        return;
+    }
+    let Middleware { rewrite, add_prefix, .. } = &route.middleware;
+    let keys =
+        [("rewrite", rewrite.is_some()), ("strip_prefix", route.strip_prefix), ("add_prefix", add_prefix.is_some())];
+    let advice = "write a route for the files and another one for the node";
+    for (key, _) in keys.into_iter().filter(|(_, is_set)| *is_set) {
+        own.field("upstream").into_iter().for_each(|node| {
+            problems.push(node.problem(format!(
+                "other nodes get the path as the client sent it, so `{key}` cannot apply to `files` here: {advice}"
+            )));
+        });
+    }
+}
+
 /// Reports keys that have no effect on the paths of the route.
 fn report_useless(scope: &Scope<'_>, route: &Route, problems: &mut Problems) {
     let own = scope.own();
@@ -139,6 +158,7 @@ fn report_useless(scope: &Scope<'_>, route: &Route, problems: &mut Problems) {
     if let Some(node) = own.field("strip_prefix").filter(|_| route.strip_prefix && !has_prefix) {
         problems.push(node.problem("the route has exact paths only, and no prefix to strip"));
     }
+    report_files_before_nodes(own, route, problems);
     let answer = match &route.answer {
         Answer::Redirect(redirection) => {
             let to = &redirection.to;
@@ -147,7 +167,7 @@ fn report_useless(scope: &Scope<'_>, route: &Route, problems: &mut Problems) {
             "redirect"
         }
         Answer::Respond(_) => "respond",
-        Answer::Upstream(_) => {
+        Answer::Upstream(_) | Answer::Files(..) => {
             if let (Some(Rewriting { regex, to }), Some(node)) = (&route.middleware.rewrite, scope.field("rewrite")) {
                 let target = Target { text: to, has_rest: to.contains_rest(), highest_capture: to.highest_capture() };
                 target.check(&node, route, regex.as_ref(), problems);
