@@ -361,7 +361,7 @@ async fn a_file_that_cannot_be_read_is_forbidden() {
     use std::{fs::Permissions, os::unix::fs::PermissionsExt};
 
     let folder = folder(&[("secret", "x")]);
-    fs::set_permissions(folder.path().join("secret"), Permissions::from_mode(0)).unwrap();
+    fs::set_permissions(folder.path().join("secret"), Permissions::from_mode(0o0)).unwrap();
     // Root can read everything.
     let expected = if fs::read(folder.path().join("secret")).is_ok() { 200 } else { 403 };
     assert_eq!(get(folder.path(), "/secret", &[]).await.status, expected);
