@@ -336,7 +336,7 @@ macro_rules! route_keys {
                 "The path that the upstream gets instead of the client's, such as \"/x/{1}\", or a table with regex and to; \
                  the query is kept unless it has its own"),
             Key::upstream("strip_prefix", SWITCH,
-                "Whether to remove the prefix from the path before the request is forwarded, and send it in \
+                "Whether to remove the prefix from the path of files and of forwarded requests, and send it in \
                  X-Forwarded-Prefix"),
             Key::upstream("add_prefix", text("PREFIX"),
                 "A prefix to put before the path, such as /v1, after rewrite and strip_prefix"),

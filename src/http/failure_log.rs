@@ -11,6 +11,7 @@ use http::{Request, Response, StatusCode};
 use pin_project_lite::pin_project;
 use pmesh_layers::{
     balance::{AllUnreachable, EndpointError},
+    files::FilesError,
     host::HostName,
     jwt::JwtRejected,
     max_in_flight::TooManyInFlight,
@@ -118,6 +119,14 @@ fn log(status: StatusCode, error: &(dyn Error + Send + Sync + 'static), info: &R
     let is_limit = error.is::<TooManyInFlight>() || error.is::<LoginRejected>();
     if !status.is_server_error() || status == StatusCode::NOT_IMPLEMENTED || is_limit || error.is::<JwtRejected>() {
         tracing::debug!(status = status.as_u16(), %error, "request rejected");
+    } else if error.is::<FilesError>() {
+        tracing::warn!(
+            status = status.as_u16(),
+            id = info.id.as_ref().and_then(|id| id.header_value().to_str().ok()).unwrap_or("-"),
+            host = info.host.as_ref().map_or("-", HostName::as_str),
+            error = %with_causes(error),
+            "a file cannot be sent"
+        );
     } else if is_known {
         unanswered!(DEBUG, status, info, failed, error);
     } else {

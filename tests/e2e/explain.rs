@@ -120,6 +120,16 @@ const CASES: &[Case] = &[
     get("http://old.test:HTTP/a/b?c", "302 to https://app.test/new/a/b"),
     get("http://app.test:HTTP/gone", "410"),
     get("http://app.test:HTTP/quiet", "silence"),
+    get("http://app.test:HTTP/files/down.html", "200"),
+    get("http://app.test:HTTP/files/other.html", "404"),
+    get("http://app.test:HTTP/files/sub?a", "308 to ./sub/?a"),
+    Case { method: "POST", ..get("http://app.test:HTTP/files/down.html", "405, Allow GET, HEAD") },
+    get("http://app.test:HTTP/both/down.html", "200"),
+    get("http://app.test:HTTP/both/other.html", "root gets GET /other.html for app.test:HTTP"),
+    Case {
+        method: "POST",
+        ..get("http://app.test:HTTP/both/down.html", "root gets POST /down.html for app.test:HTTP")
+    },
 ];
 
 /// The backends. Each answers with its name.
@@ -212,6 +222,19 @@ path = "/small"
 max_body = "1KiB"
 
 [[routes.routes]]
+prefix = "/files"
+strip_prefix = true
+files = "{folder}"
+compress = true
+
+[[routes.routes]]
+prefix = "/both"
+strip_prefix = true
+files = "{folder}"
+upstream = "{root}"
+response_headers = {{ x-frame-options = "DENY" }}
+
+[[routes.routes]]
 path = "/gone"
 respond = 410
 
@@ -272,6 +295,8 @@ fn what_is_explained_happens() {
     let backends = Backends::start();
     let folder = tempfile::tempdir().unwrap();
     std::fs::write(folder.path().join("down.html"), "back soon").unwrap();
+    std::fs::create_dir(folder.path().join("sub")).unwrap();
+    std::fs::write(folder.path().join("sub/index.html"), "").unwrap();
     let program = Start::new().config(&config(&backends, folder.path())).run();
     let tls = Tls::trusting(&program);
     let mut failures = Vec::new();

@@ -75,3 +75,61 @@ fn index(root: &Root, settings: &Settings, mut folder: PathBuf) -> io::Result<Pl
         _ => Ok(Place::Nothing),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::{fs::File, os::unix::fs::symlink, path::Path};
+
+    use http::{HeaderMap, Request};
+    use http_body_util::BodyExt;
+    use rustix::fs::{Advice, fadvise};
+
+    use super::*;
+
+    /// The status, the headers and the body, or the error.
+    type Got = Result<Option<(u16, HeaderMap, Vec<u8>)>, io::ErrorKind>;
+
+    async fn got(settings: &Settings, path: &str, access: Access) -> Got {
+        let request =
+            Request::get(path).header("accept-encoding", "gzip").header("range", "bytes=1-").body(()).unwrap();
+        let asked = Asked::new(&request).unwrap();
+        let Some(response) = answer(settings, &asked, access).map_err(|error| error.kind())? else { return Ok(None) };
+        let (parts, body) = response.into_parts();
+        Ok(Some((parts.status.as_u16(), parts.headers, body.collect().await.unwrap().to_bytes().into())))
+    }
+
+    /// Makes the system forget the content, if it does.
+    fn evict(path: &Path) {
+        let file = File::open(path).unwrap();
+        file.sync_all().unwrap();
+        fadvise(&file, 0, None, Advice::DontNeed).unwrap();
+    }
+
+    #[tokio::test]
+    async fn what_is_not_in_memory_is_read_by_another_thread_with_the_same_result() {
+        let folder = tempfile::tempdir().unwrap();
+        let root = folder.path();
+        std::fs::create_dir(root.join("sub")).unwrap();
+        let files = ["index.html", "a", "a.gz", "long", "sub/index.html"];
+        for name in files {
+            std::fs::write(root.join(name), name.repeat(if name == "long" { 100_000 } else { 10 })).unwrap();
+        }
+        symlink(root.join("a"), root.join("absolute")).unwrap();
+        for (spa, paths) in [
+            (false, &["/", "/a", "/long", "/sub", "/sub/", "/absolute", "/none", "/a/b"][..]),
+            (true, &["/none", "/none.js"]),
+        ] {
+            let settings = Settings { root: root.into(), index: "index.html".into(), spa };
+            for path in paths {
+                for evicts in [true, false] {
+                    files.iter().filter(|_| evicts).for_each(|name| evict(&root.join(name)));
+                    let cached = got(&settings, path, Access::Cached).await;
+                    files.iter().filter(|_| evicts).for_each(|name| evict(&root.join(name)));
+                    let blocking = got(&settings, path, Access::Blocking).await;
+                    assert!(blocking.is_ok(), "{path}");
+                    assert!(cached == Err(io::ErrorKind::WouldBlock) || cached == blocking, "{path}: {cached:?}");
+                }
+            }
+        }
+    }
+}
