@@ -3,12 +3,12 @@ use std::{io, path::PathBuf};
 use http::Response;
 
 use super::{
-    Settings,
     asked::Asked,
     folder,
     open::{Access, Root, is_missing},
     path::Named,
     serve::serve,
+    settings::Settings,
     variants::{Found, Variants},
 };
 use crate::body::ResponseBody;

@@ -2,7 +2,7 @@
 
 use http::{HeaderMap, HeaderValue, Request, Response, StatusCode, Uri, header::LOCATION};
 
-use super::OriginalUri;
+use super::original::OriginalUri;
 use crate::{body::ResponseBody, forwarded::X_FORWARDED_PREFIX};
 
 /// Returns the URI that the client must add a slash to if the request is for a folder. Links in its index are relative to it.

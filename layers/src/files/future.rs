@@ -12,7 +12,7 @@ use pin_project_lite::pin_project;
 use tokio::task::JoinHandle;
 use tower::{BoxError, Service};
 
-use super::FilesError;
+use super::error::FilesError;
 use crate::body::ResponseBody;
 
 /// The response, or `None` if there is no such file.

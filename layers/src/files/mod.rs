@@ -59,17 +59,14 @@ mod find;
 mod folder;
 mod future;
 mod open;
+mod original;
 mod path;
 mod serve;
 mod service;
+mod settings;
 mod variants;
 
 pub use error::FilesError;
 pub use future::ResponseFuture;
-use service::Settings;
+pub use original::OriginalUri;
 pub use service::{Files, NoFile};
-
-/// An extension of a request: the URI that the client requested. Put it in before a layer changes the path, for example a
-/// [`StripPrefixLayer`](crate::route::StripPrefixLayer), so that redirects lead to the right path.
-#[derive(Debug, Clone)]
-pub struct OriginalUri(pub http::Uri);

@@ -13,7 +13,7 @@ use http_body::Body;
 use tokio::task::spawn_blocking;
 use tower::{BoxError, Service};
 
-use super::{FilesError, ResponseFuture, asked::Asked, find::answer, open::Access};
+use super::{asked::Asked, error::FilesError, find::answer, future::ResponseFuture, open::Access, settings::Settings};
 use crate::body::ResponseBody;
 
 /// Answers GET and HEAD with files from a folder. All other requests, and those for files that do not exist, go to the
@@ -24,13 +24,6 @@ use crate::body::ResponseBody;
 pub struct Files<S = NoFile> {
     settings: Arc<Settings>,
     fallback: S,
-}
-
-#[derive(Debug, Clone)]
-pub(super) struct Settings {
-    pub(super) root: Arc<Path>,
-    pub(super) index: OsString,
-    pub(super) spa: bool,
 }
 
 impl Files {
