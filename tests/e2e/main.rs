@@ -68,3 +68,4 @@ mod upstream_http2;
 mod upstream_tls;
 mod upstream_unix;
 mod vanishing;
+mod whole_site;
