@@ -5,7 +5,7 @@ use http_body::Body;
 use tokio::{runtime::Handle, time::timeout};
 use tower::{BoxError, Service, ServiceExt};
 
-use super::layer::Shared;
+use super::shared::Shared;
 use crate::{body::RequestBody, causes::with_causes, max_in_flight::Counted};
 
 /// The copy of a request, without its body.

@@ -1,24 +1,20 @@
 use std::{
-    sync::{
-        Arc,
-        atomic::{AtomicUsize, Ordering},
-    },
+    sync::Arc,
     task::{Context, Poll},
     time::Duration,
 };
 
 use bytes::Bytes;
-use http::{HeaderName, HeaderValue, Method, Request, Response, header::UPGRADE};
+use http::{HeaderName, HeaderValue, Request, Response};
 use http_body::Body;
 use tower::{BoxError, Layer, Service};
 
-use super::{MirrorStats, body::Copied, head::Head};
+use super::{MirrorStats, body::Copied, head::Head, shared::Shared};
 use crate::{
     body::RequestBody,
     buffer_body::{Buffer, BufferMemory},
     durations::bounded,
     max_in_flight::InFlightCount,
-    stream_kind::is_two_way,
 };
 
 /// A layer that sends copies of requests to a mirror. The [module](super) has an example.
@@ -35,21 +31,6 @@ use crate::{
 pub struct MirrorLayer<M> {
     mirror: M,
     shared: Arc<Shared>,
-}
-
-/// What all clones of a layer share.
-#[derive(Debug, Clone)]
-pub(super) struct Shared {
-    percent: usize,
-    /// How many requests there have been.
-    requests: Arc<AtomicUsize>,
-    max_body: usize,
-    memory: BufferMemory,
-    max_in_flight: usize,
-    count: InFlightCount,
-    pub(super) header: Option<(HeaderName, HeaderValue)>,
-    pub(super) timeout: Duration,
-    pub(super) stats: Arc<MirrorStats>,
 }
 
 impl<M> MirrorLayer<M> {
@@ -174,22 +155,6 @@ where
         }
         self.inner.call(request)
     }
-}
-
-impl Shared {
-    /// Whether a request is copied if there is room.
-    fn is_mirrored(&self, request: &Request<RequestBody>) -> bool {
-        let can_be = request.method() != Method::CONNECT
-            && !request.headers().contains_key(UPGRADE)
-            && !is_two_way(request.headers());
-        can_be && is_chosen(self.requests.fetch_add(1, Ordering::Relaxed), self.percent)
-    }
-}
-
-/// Whether a request is one of those that are copied. 37 and 100 have no common factor, so `percent` of a hundred consecutive
-/// requests are, and no short pattern in the requests repeats in the choice.
-fn is_chosen(index: usize, percent: usize) -> bool {
-    index % 100 * 37 % 100 < percent
 }
 
 impl<M> MirrorLayer<M> {

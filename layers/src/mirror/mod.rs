@@ -38,6 +38,7 @@
 mod body;
 mod head;
 mod layer;
+mod shared;
 mod stats;
 #[cfg(test)]
 mod tests;
