@@ -21,8 +21,8 @@ pub use self::{
     client::{Client, ClientError},
     node::Node,
     report::{
-        ChangesReport, ConfigurationReport, EndpointReport, EndpointState, ErrorReport, ReloadReport, RouteReport,
-        RouteTlsReport, RoutesReport, SecretReport, StatusReport, UpstreamsReport,
+        ChangesReport, ConfigurationReport, EndpointReport, EndpointState, ErrorReport, JwtKeysReport, ReloadReport,
+        RouteReport, RouteTlsReport, RoutesReport, SecretReport, StatusReport, UpstreamsReport,
     },
     serve::serve,
     socket::{Socket, SocketError},

@@ -24,9 +24,23 @@ pub struct StatusReport {
     pub registry: RegistryReport,
     /// Its connections, requests and rejections since startup.
     pub counters: CountersReport,
+    /// The keys for tokens (`jwt`) that it fetches from URLs.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub jwt_keys: Vec<JwtKeysReport>,
     /// The nodes that it knows.
     #[serde(flatten)]
     pub peers: PeersReport,
+}
+
+/// The keys for tokens at a URL.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct JwtKeysReport {
+    /// The URL.
+    pub url: String,
+    /// How many keys there are.
+    pub keys: usize,
+    /// Why they cannot be fetched, and since when, if the last fetch failed.
+    pub error: Option<ErrorReport>,
 }
 
 /// The configuration that a process uses.

@@ -34,6 +34,7 @@ impl Node for Fake {
             configuration: None,
             health: HealthReport { serving: true },
             registry: RegistryReport { servers: None, connected: false, since: None, error: None, unbelieved: 0 },
+            jwt_keys: Vec::new(),
             counters: CountersReport {
                 connections: 0,
                 requests: 0,

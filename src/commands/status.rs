@@ -11,7 +11,7 @@ use super::{
     span::{since, span},
 };
 use crate::{
-    admin::{ConfigurationReport, StatusReport},
+    admin::{ConfigurationReport, JwtKeysReport, StatusReport},
     columns::columns,
     mesh::{PeersReport, RegistryReport},
     settings::{Settings, and_included},
@@ -42,12 +42,14 @@ async fn report_of(mut node: OtherNode) -> Result<StatusReport, Unreachable> {
         health: node.get("/v1/health").await?,
         registry: node.get("/v1/registry").await?,
         counters: node.get("/v1/counters").await?,
+        jwt_keys: Vec::new(),
         peers: node.get("/v1/peers").await?,
     })
 }
 
 fn rows(status: &StatusReport) -> Vec<[String; 2]> {
-    let StatusReport { node, configuration, health, registry, counters, peers: PeersReport { peers } } = status;
+    let StatusReport { node, configuration, health, registry, counters, jwt_keys, peers: PeersReport { peers } } =
+        status;
     let row = |key: &str, value: String| [key.to_owned(), value];
     let mut rows = vec![
         row("node", format!("{}, {}", node.name, state(health.serving, node.uptime))),
@@ -66,6 +68,7 @@ fn rows(status: &StatusReport) -> Vec<[String; 2]> {
     rows.extend(node.listeners.iter().map(|listener| row(&listener.name, listener.address.clone())));
     rows.push(row("serves", routes(&node.serves)));
     rows.push(row("registry", registry_line(registry)));
+    rows.extend(jwt_keys.iter().map(|keys| row("jwt keys", jwt_keys_line(keys))));
     let count = |state: &str| peers.iter().filter(|peer| peer.state == state).count();
     rows.push(row("peers", format!("{}: {} alive, {} dead", peers.len(), count("alive"), count("dead"))));
     rows.push(row("connections", counters.connections.to_string()));
@@ -103,6 +106,14 @@ fn registry_line(registry: &RegistryReport) -> String {
     let since = registry.since.map(|moment| format!(" for {}", since(moment))).unwrap_or_default();
     let error = registry.error.as_ref().map(|error| format!(": {error}")).unwrap_or_default();
     format!("{servers}, {state}{since}{error}")
+}
+
+fn jwt_keys_line(JwtKeysReport { url, keys, error }: &JwtKeysReport) -> String {
+    let error = error.as_ref().map(|error| {
+        let since = error.time.map(|time| format!(" for {}", since(time))).unwrap_or_default();
+        format!(", failing{since}: {}", error.message)
+    });
+    format!("{url}, {keys} keys{}", error.unwrap_or_default())
 }
 
 #[cfg(test)]

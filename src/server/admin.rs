@@ -16,14 +16,17 @@ use tokio::sync::{mpsc, oneshot};
 use super::{control::ControlRequest, process::Process};
 use crate::{
     admin::{
-        ConfigurationReport, EndpointReport, EndpointState, ErrorReport, Node, ReloadReport, RoutesReport,
-        SecretReport, Socket, SocketError, StatusReport, UpstreamsReport,
+        ConfigurationReport, EndpointReport, EndpointState, ErrorReport, JwtKeysReport, Node, ReloadReport,
+        RoutesReport, SecretReport, Socket, SocketError, StatusReport, UpstreamsReport,
     },
     explain::{Explanation, Question, explain},
     mesh::About,
     settings::{Route, Settings},
     telemetry::causes::with_causes,
-    upstream::Surroundings,
+    upstream::{
+        Surroundings,
+        jwt_keys::{Failure, FetchedKeys},
+    },
 };
 
 /// This node, as the admin API sees it.
@@ -51,6 +54,7 @@ impl Node for Admin {
             health: self.about.health(),
             registry: self.about.registry(),
             counters: self.about.counters(),
+            jwt_keys: generation.routes.fetched_jwt_keys().into_iter().map(jwt_keys).collect(),
             peers: self.about.peers(),
         }
     }
@@ -125,6 +129,11 @@ impl Admin {
             })
         })
     }
+}
+
+fn jwt_keys(FetchedKeys { url, count, failure }: FetchedKeys) -> JwtKeysReport {
+    let error = |failure: Failure| ErrorReport { message: failure.error, time: Some(seconds(failure.since)) };
+    JwtKeysReport { url, keys: count, error: failure.map(error) }
 }
 
 fn places(route: &Route) -> impl Iterator<Item = String> {

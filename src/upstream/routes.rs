@@ -14,7 +14,7 @@ use super::{
     auth::auth_server,
     by_place::{ByPlace, name},
     connect_timeouts::ConnectTimeouts,
-    jwt_keys::JwtKeySources,
+    jwt_keys::{FetchedKeys, JwtKeySources},
     maintenance::{MaintenanceFiles, Switch},
     mirror::mirrors,
     proxy::{Proxy, Untunneled, proxy},
@@ -166,6 +166,11 @@ impl Routes {
     pub(super) fn jwt_keys_of(&self, route: &Route) -> Option<SharedKeys> {
         let keys = self.jwt_keys.keys(route)?.load()?;
         Some(SharedKeys::new(Keys::clone(&keys)))
+    }
+
+    /// The keys for tokens that are fetched from URLs.
+    pub fn fetched_jwt_keys(&self) -> Vec<FetchedKeys> {
+        self.jwt_keys.fetched()
     }
 
     /// Rereads the changed files with keys for tokens, or all, and starts to fetch keys from new URLs. Must be called in the

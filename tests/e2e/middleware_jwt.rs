@@ -2,6 +2,7 @@
 
 use std::{
     fs,
+    process::Command,
     sync::{Arc, Mutex},
 };
 
@@ -259,6 +260,11 @@ impl Issuer {
     }
 }
 
+fn status(program: &Program) -> String {
+    let output = Command::new(PROGRAM).arg("--home").arg(program.home()).arg("status").output().unwrap();
+    String::from_utf8(output.stdout).unwrap()
+}
+
 const FAILED: &str = "HTTP/1.1 500 Internal Server Error\r\nContent-Length: 0\r\n\r\n";
 
 #[test]
@@ -278,6 +284,8 @@ fn keys_are_fetched_and_rotate() {
         assert_eq!((got.status, got.header("retry-after")), (503, vec!["5"]), "{way:?}");
         assert!(got.header("www-authenticate").is_empty());
     }
+    let status = status(&program);
+    assert!(status.contains(&format!("{}/jwks.json?a=b, 0 keys, failing for ", port.address())), "{status}");
     // It does not stop there.
     let issuer = Issuer::on(port, &ok(&jwks()));
     program.wait_for_line("jwt: fetched the keys");
@@ -297,6 +305,8 @@ fn keys_are_fetched_and_rotate() {
     }
     let request = issuer.server.requests().remove(0);
     assert_eq!((&*request.target, request.field("host")), ("/jwks.json?a=b", &*issuer.server.address.to_string()));
+    let status = self::status(&program);
+    assert!(status.contains("/jwks.json?a=b, 1 keys\n"), "{status}");
     // One line for each change.
     assert_eq!(
         program.log().iter().filter(|line| line.contains("WARN") && line.contains("jwt")).count(),
@@ -370,14 +380,13 @@ fn responses_that_are_no_keys_are_explained() {
 fn the_server_of_keys_is_verified() {
     let issuer = Issuer::new(&ok(&jwks()));
     let tls = Start::new().route("localhost", &issuer.server).run();
-    let ca = std::process::Command::new(PROGRAM).arg("--home").arg(tls.home()).arg("ca").output().unwrap().stdout;
+    let ca = Command::new(PROGRAM).arg("--home").arg(tls.home()).arg("ca").output().unwrap().stdout;
     let url = format!("https://localhost:{}/jwks.json", tls.https().port());
     let route = |host: &str, ca: &str| {
         format!("[[routes]]\nhost = \"{host}\"\nrespond = 200\njwt = {{ keys = \"{url}\"{ca} }}\n")
     };
     let other = Start::new().run();
-    let other_ca =
-        std::process::Command::new(PROGRAM).arg("--home").arg(other.home()).arg("ca").output().unwrap().stdout;
+    let other_ca = Command::new(PROGRAM).arg("--home").arg(other.home()).arg("ca").output().unwrap().stdout;
     let config = route("a.test", ", ca = \"ca.pem\"") + &route("b.test", ", ca = \"other.pem\"");
     let start = start(&config);
     fs::write(start.home().join("ca.pem"), ca).unwrap();
@@ -443,4 +452,39 @@ fn mistakes_in_key_files_say_what_to_write() {
         "{shown}"
     );
     assert!(shown.contains("http://login.example.com/jwks has no TLS, so anybody on the network path"), "{shown}");
+}
+
+#[test]
+fn explain_says_what_the_token_lacks() {
+    let issuer = Issuer::new(&ok(&jwks()));
+    let config = format!(
+        "[[routes]]\nhost = \"{HOST}\"\nrespond = 204\njwt = {{ keys = \"keys.json\", audience = \"api\" }}\n\
+         [[routes.routes]]\nprefix = \"/owner\"\njwt = {{ require = {{ role = \"owner\" }} }}\n\
+         [[routes]]\nhost = \"url.example.com\"\nrespond = 204\njwt = {{ keys = \"{}\" }}\n",
+        issuer.url()
+    );
+    let program = start(&config).run();
+    program.wait_for_line("jwt: fetched the keys");
+    let explain = |url: &str, token: Option<&str>, more: &[&str]| {
+        let mut command = Command::new(PROGRAM);
+        command.arg("--home").arg(program.home()).args(["explain", url]).args(more);
+        if let Some(token) = token {
+            command.arg("--header").arg(format!("Authorization: Bearer {token}"));
+        }
+        String::from_utf8(command.output().unwrap().stdout).unwrap()
+    };
+    for (url, token, more, expected) in [
+        ("http://example.com/", None, &[][..], "401: needs a token"),
+        ("http://example.com/", Some("x"), &[], "401: the token is malformed"),
+        ("http://example.com/", Some(text(&["bad", "expired"])), &[], "401: the token has expired"),
+        ("http://example.com/", Some(good("RS256")), &[], "the token is valid"),
+        ("http://example.com/owner", Some(good("RS256")), &[], "403: the token does not have the required claims"),
+        ("http://url.example.com/", Some(good("RS256")), &[], "depends on the keys, which only the running node has"),
+        ("http://url.example.com/", Some(good("RS256")), &["--live"], "the token is valid"),
+        ("http://url.example.com/", Some(good("next")), &["--live"], "401: no key has the kid of the token"),
+    ] {
+        let shown = explain(url, token, more);
+        assert!(shown.contains(expected), "{url} {more:?}: {shown}");
+        assert!(!shown.contains(good("RS256")), "{shown}");
+    }
 }

@@ -143,12 +143,14 @@ pub(super) fn allowed_methods(error: &(dyn Error + 'static)) -> Option<HeaderVal
 }
 
 /// Returns how a client can authenticate, which a 401 must say (RFC 9110, 15.5.2); `None` for other errors.
+#[cfg(feature = "jwt")]
 pub(super) fn challenge(error: &(dyn Error + 'static)) -> Option<HeaderValue> {
-    #[cfg(feature = "jwt")]
-    let challenge = find(error).and_then(JwtRejected::challenge);
-    #[cfg(not(feature = "jwt"))]
-    let challenge = None;
-    challenge
+    find(error).and_then(JwtRejected::challenge)
+}
+
+#[cfg(not(feature = "jwt"))]
+pub(super) fn challenge(_: &(dyn Error + 'static)) -> Option<HeaderValue> {
+    None
 }
 
 /// Returns when to try again, in whole seconds (RFC 9110, 10.2.3); `None` if the error does not say.

@@ -11,7 +11,7 @@ use std::sync::Arc;
 use pmesh_layers::{connect::Resolver, jwt::SharedKeys};
 use tower::BoxError;
 
-pub use self::error::JwtKeysError;
+pub use self::{error::JwtKeysError, url::Failure};
 use self::{file::KeyFile, url::KeyUrl};
 use super::trust::Trust;
 use crate::settings::{JwtKeys, Route, Settings};
@@ -19,6 +19,17 @@ use crate::settings::{JwtKeys, Route, Settings};
 /// Where all routes of a configuration have their keys from.
 #[derive(Debug, Default)]
 pub(super) struct JwtKeySources(Vec<(JwtKeys, Source)>);
+
+/// The keys at a URL.
+#[derive(Debug)]
+pub struct FetchedKeys {
+    /// The URL.
+    pub url: String,
+    /// How many there are.
+    pub count: usize,
+    /// Why the last fetch failed, if it did.
+    pub failure: Option<Failure>,
+}
 
 #[derive(Debug, Clone)]
 enum Source {
@@ -84,6 +95,19 @@ impl JwtKeySources {
             Source::File(file) => file.keys().clone(),
             Source::Url(url) => url.keys().clone(),
         })
+    }
+
+    /// The keys at URLs.
+    pub(super) fn fetched(&self) -> Vec<FetchedKeys> {
+        let fetched = |(keys, source): &(JwtKeys, Source)| match source {
+            Source::File(_) => None,
+            Source::Url(url) => Some(FetchedKeys {
+                url: keys.to_string(),
+                count: url.keys().load().map_or(0, |keys| keys.len()),
+                failure: url.failure(),
+            }),
+        };
+        self.0.iter().filter_map(fetched).collect()
     }
 
     /// Rereads the files that have changed, or all. Must be called in the runtime that fetches keys: starts to fetch those that

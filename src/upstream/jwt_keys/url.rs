@@ -5,13 +5,14 @@ use std::{
         Arc, Mutex, PoisonError, Weak,
         atomic::{AtomicBool, Ordering},
     },
-    time::Duration,
+    time::{Duration, SystemTime},
 };
 
+use http::Uri;
 use pmesh_layers::jwt::SharedKeys;
 use tokio::time::sleep;
 
-use super::fetch::Client;
+use super::fetch::{Client, FetchError};
 use crate::telemetry::causes::with_causes;
 
 /// How long after a fetch an unknown `kid` causes the next one. A flood of made-up tokens causes no more than these.
@@ -26,17 +27,32 @@ pub(super) struct KeyUrl {
     keys: SharedKeys,
     refresh: Duration,
     client: Mutex<Arc<Client>>,
+    failure: Arc<Mutex<Option<Failure>>>,
     is_started: AtomicBool,
+}
+
+/// Why the keys cannot be fetched.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Failure {
+    /// The error.
+    pub error: String,
+    /// When it first happened.
+    pub since: SystemTime,
 }
 
 impl KeyUrl {
     pub(super) fn new(client: Client, refresh: Duration) -> Self {
-        let (client, is_started) = (Mutex::new(Arc::new(client)), AtomicBool::new(false));
-        Self { keys: SharedKeys::on_demand(GAP), refresh, client, is_started }
+        let client = Mutex::new(Arc::new(client));
+        Self { keys: SharedKeys::on_demand(GAP), refresh, client, failure: Arc::default(), is_started: false.into() }
     }
 
     pub(super) fn keys(&self) -> &SharedKeys {
         &self.keys
+    }
+
+    /// Why the last fetch failed, if it did.
+    pub(super) fn failure(&self) -> Option<Failure> {
+        self.failure.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// Uses this client from the next fetch on.
@@ -57,43 +73,41 @@ impl KeyUrl {
 }
 
 async fn run(source: Weak<KeyUrl>) {
-    let (mut failure, mut retry, mut is_first) = (None, RETRY, true);
+    let mut retry = RETRY;
     while let Some(source) = source.upgrade() {
-        let client = source.client();
-        let (keys, refresh) = (source.keys.clone(), source.refresh);
+        let (client, keys, refresh) = (source.client(), source.keys.clone(), source.refresh);
+        let failure = Arc::clone(&source.failure);
         // A removed route does not wait for the fetch.
         drop(source);
-        let url = client.url();
-        let mut count = 0;
-        let fetched = keys.update(async { client.fetch().await.inspect(|keys| count = keys.len()) }).await;
-        let pause = match fetched {
-            Ok(()) => {
-                match failure.take() {
-                    _ if is_first => tracing::info!(keys = count, "jwt: fetched the keys from {url}"),
-                    Some(_) => tracing::info!(keys = count, "jwt: {url} has keys again"),
-                    None => tracing::debug!(keys = count, "jwt: fetched the keys from {url} again"),
-                }
-                (retry, is_first) = (RETRY, false);
-                refresh
-            }
-            Err(error) => {
-                let error = with_causes(&error);
-                if failure.as_ref() != Some(&error) {
-                    let until = match keys.load() {
-                        Some(_) => "the old keys stay in use",
-                        None => "until there are keys, requests get 503",
-                    };
-                    tracing::warn!("jwt: cannot fetch the keys from {url}, so {until}: {error}");
-                    failure = Some(error);
-                }
-                let pause = retry.min(refresh);
-                retry = (retry * 2).min(MAX_RETRY);
-                pause
-            }
-        };
+        let is_first = keys.load().is_none();
+        let fetched = keys.update(client.fetch()).await;
+        let count = keys.load().map_or(0, |keys| keys.len());
+        let pause = if fetched.is_ok() { refresh } else { retry.min(refresh) };
+        retry = if fetched.is_ok() { RETRY } else { (retry * 2).min(MAX_RETRY) };
+        record(fetched, &failure, client.url(), count, is_first);
         tokio::select! {
             () = sleep(pause) => {}
             () = keys.wanted() => {}
         }
+    }
+}
+
+/// Remembers and logs the outcome of a fetch. `count` is how many keys there are now.
+fn record(fetched: Result<(), FetchError>, failure: &Mutex<Option<Failure>>, url: &Uri, count: usize, is_first: bool) {
+    let mut failure = failure.lock().unwrap_or_else(PoisonError::into_inner);
+    let Err(error) = fetched else {
+        match failure.take() {
+            _ if is_first => tracing::info!(keys = count, "jwt: fetched the keys from {url}"),
+            Some(_) => tracing::info!(keys = count, "jwt: {url} has keys again"),
+            None => tracing::debug!(keys = count, "jwt: fetched the keys from {url} again"),
+        }
+        return;
+    };
+    let error = with_causes(&error);
+    if failure.as_ref().is_none_or(|before| before.error != error) {
+        let until = if count > 0 { "the old keys stay in use" } else { "until there are keys, requests get 503" };
+        tracing::warn!("jwt: cannot fetch the keys from {url}, so {until}: {error}");
+        let since = failure.as_ref().map_or_else(SystemTime::now, |before| before.since);
+        *failure = Some(Failure { error, since });
     }
 }
