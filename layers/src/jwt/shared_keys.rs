@@ -118,9 +118,11 @@ impl SharedKeys {
 
     /// Waits until an update is wanted. Never returns if the set is not [on demand](Self::on_demand).
     pub async fn wanted(&self) {
-        match &self.0.demand {
-            Some(demand) => demand.wanted.notified().await,
-            None => std::future::pending().await,
+        let Some(demand) = &self.0.demand else { return std::future::pending().await };
+        demand.wanted.notified().await;
+        // An update that has ended since has served the request, too.
+        while !demand.state().pending {
+            demand.wanted.notified().await;
         }
     }
 

@@ -333,6 +333,20 @@ async fn requests_wait_for_the_first_keys_but_not_forever() {
     assert_eq!(verify(&layer, good("RS256")).await, Err(JwtRejected::NoKeys));
     keys.update(async { Ok::<_, BoxError>(jwks()) }).await.unwrap();
     assert_eq!(verify(&layer, good("RS256")).await, Ok(()));
+    // A request that came before an update has begun is served by it, and wants no other.
+    tokio::time::advance(Duration::from_secs(10)).await;
+    let asked = async {
+        tokio::task::yield_now().await;
+        keys.update(async { Ok::<_, BoxError>(next_jwks()) }).await.unwrap();
+    };
+    let (passed, ()) = tokio::join!(verify(&layer, good("next")), asked);
+    assert_eq!(passed, Ok(()));
+    tokio::select! {
+        biased;
+        () = keys.wanted() => panic!("another update"),
+        () = std::future::ready(()) => {}
+    }
+    keys.update(async { Ok::<_, BoxError>(jwks()) }).await.unwrap();
     // An update that fails, or is dropped, changes nothing.
     assert!(keys.update(async { Err::<Keys, _>("unreachable") }).await.is_err());
     drop(keys.update(std::future::pending::<Result<Keys, BoxError>>()));
