@@ -5,14 +5,17 @@ use std::collections::HashMap;
 use http::Request;
 use pmesh_layers::{
     host::HostName,
-    route::{Candidate, Considered, NoRoute, RoutePath, RouteTable, Unmet, Verdict},
+    route::{Candidate, Considered, NoRoute, RoutePath, Unmet, Verdict},
 };
 
 use super::{
     explanation::{ExplainedRoute, PassedOver},
     request::Asked,
 };
-use crate::settings::{Listener, Place, Route, ServedPlace, Settings};
+use crate::{
+    settings::{Listener, Place, Route, ServedPlace, Settings},
+    upstream::Tables,
+};
 
 /// The result of looking for the route of a request.
 #[derive(Debug)]
@@ -27,16 +30,19 @@ pub(super) struct Found<'a> {
 /// Looks up the route as the router does.
 pub(super) fn find<'a>(
     request: &Request<()>,
-    table: &RouteTable<usize>,
+    tables: &Tables,
     listener: &Listener,
     settings: &'a Settings,
     asked: &Asked,
 ) -> Found<'a> {
     let all = settings.served(listener);
-    let by_index: HashMap<_, _> = all.iter().map(|served| (served.index, *served)).collect();
     let host = request.extensions().get::<HostName>();
-    let considered = table.consider(host.map_or("", HostName::as_str), request);
-    let Considered { result, candidates, other_reading, .. } = considered;
+    let considered =
+        tables.for_listener(listener).map(|table| table.consider(host.map_or("", HostName::as_str), request));
+    let by_index: HashMap<_, _> = all.iter().map(|served| (served.index, *served)).collect();
+    let Some(Considered { result, candidates, other_reading, .. }) = considered else {
+        return Found { result: Err(NoRoute::NotFound), explained: None, passed_over: Vec::new(), other_reading: None };
+    };
     let candidates: Vec<_> = candidates
         .into_iter()
         .filter_map(|Candidate { target, verdict, .. }| Some((*by_index.get(target)?, verdict)))
@@ -59,8 +65,26 @@ pub(super) fn find<'a>(
         origin: served.route.origin.at().to_owned(),
         why: why(served.place, &candidates),
     });
+    passed_over.extend(elsewhere(request, tables, listener, settings));
     let route = result.and_then(|_| chosen.map(|served| served.route).ok_or(NoRoute::NotFound));
     Found { result: route, explained, passed_over, other_reading }
+}
+
+/// Routes that would get the request on another listener.
+fn elsewhere(request: &Request<()>, tables: &Tables, listener: &Listener, settings: &Settings) -> Vec<PassedOver> {
+    let host = request.extensions().get::<HostName>().map_or("", HostName::as_str);
+    let mut found: Vec<ServedPlace<'_>> = Vec::new();
+    for other in settings.all_listeners().filter(|other| other != listener && *other != Listener::Internal) {
+        let index = tables.for_listener(&other).and_then(|table| table.find_for(host, request).ok().copied());
+        let served = settings.served(&other).into_iter().find(|served| Some(served.index) == index);
+        let is_new = |served: &ServedPlace<'_>| found.iter().all(|other| other.index != served.index);
+        found.extend(served.filter(|served| !served.route.listeners.contains(listener)).filter(is_new));
+    }
+    let on = |served: &ServedPlace<'_>| {
+        let names: Vec<_> = served.route.listeners.iter().map(Listener::name).collect();
+        passed_over_for(served, format!("it is only on {}", names.join(" and ")))
+    };
+    found.iter().map(on).collect()
 }
 
 fn passed_over_for(served: &ServedPlace<'_>, why: String) -> PassedOver {

@@ -80,7 +80,7 @@ pub(super) async fn run(
     }
 
     let request = Request::from_parts(parts, ());
-    let found = route::find(&request, table, &listener, settings, &asked);
+    let found = route::find(&request, tables, &listener, settings, &asked);
     (explanation.route, explanation.passed_over) = (found.explained, found.passed_over);
     let route = match found.result {
         Ok(route) => route,

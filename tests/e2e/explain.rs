@@ -329,6 +329,26 @@ fn a_listener_that_expects_tls_is_silent_without_it() {
 }
 
 #[test]
+fn a_route_that_is_only_on_another_listener_is_named() {
+    let program = Start::new()
+        .config(
+            "[[routes]]\nhost = \"a.test\"\npath = \"/x\"\nrespond = 204\n\
+             [[routes]]\nhost = \"a.test\"\nprefix = \"/api\"\nlisteners = \"https\"\nrespond = 204\n",
+        )
+        .run();
+    let url = |path: &str| format!("http://a.test:{}{path}", program.http().port());
+    for flags in [&["--http", "0"][..], &["--live"]] {
+        let output = command(&program).args(flags).args(["--json", &url("/api/y")]).output().unwrap();
+        let explanation: Value = serde_json::from_slice(&output.stdout).unwrap();
+        assert_eq!(explanation["outcome"]["status"], 404, "{explanation}");
+        let passed_over = explanation["passed_over"].as_array().unwrap();
+        let text = |one: &Value| format!("{}: {}", one["place"].as_str().unwrap(), one["why"].as_str().unwrap());
+        let reasons: Vec<_> = passed_over.iter().map(text).collect();
+        assert_eq!(reasons, ["a.test/x (exact): its path does not match", "a.test/api: it is only on https"]);
+    }
+}
+
+#[test]
 fn endpoints_that_are_left_alone_are_shown() {
     let backend = Backend::answering("hello");
     // Nothing listens on port 1.
