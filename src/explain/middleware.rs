@@ -23,7 +23,7 @@ pub(super) async fn explain(
 ) -> Vec<ExplainedPart> {
     let mut explained = Vec::new();
     let mut request = request.clone();
-    for Part { key, alone, effect } in parts(route, asked, around.running.is_some()) {
+    for Part { key, alone, effect } in parts(route, &request, asked, around.running.is_some()) {
         let part = StandInRoute::only_middleware(&alone, around);
         let sent = request.clone().map(|()| declared_body(request.headers()));
         // An error is the end of the connection, which no part of the middleware causes.

@@ -1,6 +1,10 @@
 //! The parts of a route's middleware, each alone.
 
-use pmesh_layers::client_filter::{ClientFilterLayer, ClientVerdict};
+use http::Request;
+use pmesh_layers::{
+    client_filter::{ClientFilterLayer, ClientVerdict},
+    forwarded::ClientAddr,
+};
 
 use super::{effects, request::Asked};
 use crate::settings::{Answer, Jwt, JwtKeys, Middleware, Route, endpoint::Endpoint};
@@ -17,8 +21,9 @@ pub(super) struct Part<'a> {
 
 pub(super) type Effect<'a> = Box<dyn Fn(&effects::Ran<'_>) -> String + Send + 'a>;
 
-/// The parts of the middleware of a route, with or without the state of the running node, in the order in which requests pass them.
-pub(super) fn parts<'a>(route: &'a Route, asked: &Asked, is_live: bool) -> Vec<Part<'a>> {
+/// The parts of the middleware of a route, in the order in which requests pass them. `is_live` with the state of the running
+/// node.
+pub(super) fn parts<'a>(route: &'a Route, request: &Request<()>, asked: &Asked, is_live: bool) -> Vec<Part<'a>> {
     // Whoever adds a part says here what it does.
     let Middleware {
         keys: _,
@@ -77,7 +82,7 @@ pub(super) fn parts<'a>(route: &'a Route, asked: &Asked, is_live: bool) -> Vec<P
         let is_known = known.is_some();
         let middleware = Middleware { clients: known, ..none.clone() };
         let effect = move |ran: &effects::Ran<'_>| effects::clients(clients, ran, is_known);
-        parts.push(part(clients_key(clients, asked), middleware, Box::new(effect)));
+        parts.push(part(clients_key(clients, request), middleware, Box::new(effect)));
     }
     if let Some(file) = maintenance {
         let middleware = Middleware { maintenance: Some(file.clone()), ..none.clone() };
@@ -146,8 +151,8 @@ pub(super) fn parts<'a>(route: &'a Route, asked: &Asked, is_live: bool) -> Vec<P
 }
 
 /// The key that decides about a client.
-fn clients_key(clients: &ClientFilterLayer, asked: &Asked) -> &'static str {
-    match asked.from.map(|from| clients.verdict(from)) {
+fn clients_key(clients: &ClientFilterLayer, request: &Request<()>) -> &'static str {
+    match ClientAddr::from_extensions(request.extensions()).map(|client| clients.verdict(client.ip())) {
         Some(ClientVerdict::DeniedIn(_) | ClientVerdict::Allowed) => "deny",
         _ => "allow",
     }

@@ -126,8 +126,8 @@ impl Surroundings<'_> {
         running.cloned().unwrap_or_else(|| RouteSettings::from_settings(self.settings))
     }
 
-    /// The state of a route, or of a part of it, for a single request. Limits have not counted anything yet. The file of `maintenance` is looked
-    /// up now, unless the running node already watches it.
+    /// The state of a route, or of a part of it, for a single request. Limits have not counted anything yet. The file of
+    /// `maintenance` is looked up now, unless the running node already watches it.
     fn shared(&self, route: &Route) -> Shared {
         let maintenance = match self.running {
             Some(running) => running.maintenance_of(route),

@@ -111,6 +111,16 @@ const CASES: &[Case] = &[
         headers: &["Origin: https://page.test"],
         ..get("http://app.test:HTTP/cors", "root gets GET /cors for app.test:HTTP")
     },
+    get("http://app.test:HTTP/old/a?b", "root gets GET /v1/new/a?b for app.test:HTTP"),
+    get("http://app.test:HTTP/old", "root gets GET /v1/old for app.test:HTTP"),
+    get("http://app.test:HTTP/old/..%2fx", "400"),
+    get("http://app.test:HTTP/asked", "root gets GET /asked for app.test:HTTP"),
+    get("http://app.test:HTTP/copied", "root gets GET /copied for app.test:HTTP"),
+    get("http://files.test:HTTP/down.html", "200"),
+    get("http://files.test:HTTP/none.html", "404"),
+    get("http://files.test:HTTP/both/down.html", "200"),
+    get("http://files.test:HTTP/both/none.html", "root gets GET /none.html for files.test:HTTP"),
+    Case { headers: &["Range: bytes=0-1"], ..get("http://files.test:HTTP/down.html", "206") },
     // The length alone decides, before any body.
     Case { method: "POST", headers: &["Content-Length: 2000"], ..get("http://app.test:HTTP/small", "413") },
     // Answers.
@@ -218,6 +228,19 @@ prefix = "/cors"
 cors = {{ origins = ["https://page.test"] }}
 
 [[routes.routes]]
+prefix = "/old"
+rewrite = {{ regex = "^/old/(.*)$", to = "/new/$1" }}
+add_prefix = "/v1"
+
+[[routes.routes]]
+path = "/asked"
+forward_auth = {{ url = "http://{wild}/verify" }}
+
+[[routes.routes]]
+path = "/copied"
+mirror = "{wild}"
+
+[[routes.routes]]
 path = "/small"
 max_body = "1KiB"
 
@@ -275,6 +298,16 @@ upstream = "{wild}"
 host = "a.wild.test"
 prefix = "/x"
 upstream = "{root}"
+
+[[routes]]
+host = "files.test"
+files = "{folder}"
+
+[[routes.routes]]
+prefix = "/both"
+files = "{folder}"
+upstream = "{root}"
+strip_prefix = true
 
 [[routes]]
 host = "secure.test"
