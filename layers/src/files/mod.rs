@@ -47,8 +47,8 @@
 //! # Threads
 //!
 //! On Linux, files that the system has in memory are read at once, with system calls that fail instead of waiting. Everything
-//! else is read on [tokio's threads for blocking calls](tokio::task::spawn_blocking), in one go for a short file. At most 64
-//! KiB of each response are in memory. If a file becomes shorter while it is sent, the response breaks off.
+//! else is read on [tokio's threads for blocking calls](tokio::task::spawn_blocking), in one go for a short file. Long files are
+//! read in pieces of 64 KiB, as fast as the client takes them. If a file becomes shorter while it is sent, the response breaks off.
 //!
 //! This module needs the feature `files`, and Unix.
 
