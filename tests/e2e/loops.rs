@@ -7,10 +7,10 @@ use std::{
 
 use crate::support::{Backend, Client, Start, backend::ok, h2, read::Request, tls::Tls};
 
-type Address = Arc<OnceLock<SocketAddr>>;
+pub type Address = Arc<OnceLock<SocketAddr>>;
 
 /// A backend that forwards each request to `back` unchanged, and responds with the status it gets.
-fn relay(back: &Address) -> Backend {
+pub fn relay(back: &Address) -> Backend {
     let back = Arc::clone(back);
     Backend::start(move |connection| {
         while let Some(request) = connection.request() {
