@@ -215,3 +215,25 @@ fn a_new_release_is_served_without_a_reload() {
     fs::rename(home.join("next"), home.join("current")).unwrap();
     assert_eq!(get(&program, Way::Http, "/a", &[]).body, "two");
 }
+
+#[test]
+fn the_path_of_a_file_can_be_changed() {
+    let files = [("v1/a.txt", "a"), ("v1/docs/index.html", "docs"), ("new/b.txt", "b"), ("secret.txt", "secret")];
+    let keys = "prefix = \"/api\"\nfiles = \"www\"\nstrip_prefix = true\nadd_prefix = \"/v1\"\ncompress = true\n\
+                [[routes.routes]]\nprefix = \"/old\"\nadd_prefix = false\nrewrite = { regex = \"^/old/(.*)$\", to = \"/new/$1\" }\n";
+    let (program, _) = start(&files, keys);
+    for way in WAYS {
+        for (path, status, body) in [
+            ("/api/a.txt", 200, "a"),
+            ("/api/docs/", 200, "docs"),
+            ("/old/b.txt", 200, "b"),
+            ("/api/%2e%2e/secret.txt", 400, "400 Bad Request\n"),
+            ("/api/v1/a.txt", 404, "404 Not Found\n"),
+        ] {
+            let got = get(&program, way, path, &[]);
+            assert_eq!((got.status, &*got.body), (status, body), "{way:?} {path}");
+        }
+        let got = get(&program, way, "/api/docs", &[]);
+        assert_eq!((got.status, got.header("location")), (308, vec!["./docs/"]), "{way:?}");
+    }
+}

@@ -86,5 +86,6 @@ fn the_log_and_the_redirect_to_https_show_the_path_of_the_client() {
     assert_eq!(Client::connect(program.http()).get(HOST, "/old?a").text(), "/new?a ");
     let got = Client::connect(program.http()).get(HOST, "/secure/x?a");
     assert!(got.field("location").unwrap().ends_with("/secure/x?a"), "{got:?}");
-    assert!(program.log().iter().any(|line| line.contains("/old") && !line.contains("/new")));
+    let line = program.wait_for_line("/old");
+    assert!(!line.contains("/new"), "{line}");
 }
