@@ -103,7 +103,7 @@ fn mistakes_say_what_to_write() {
         ("files = \"www\"\nredirect = \"/x\"", "files: a route can only have one answer: remove `redirect` or `files`"),
         (
             "prefix = \"/a\"\nstrip_prefix = true\nfiles = \"www\"\nupstream = \"mesh://berlin\"",
-            "upstream: other nodes get the path with its prefix, so `strip_prefix` cannot apply to `files` here: write a route \
+            "upstream: other nodes get the path as the client sent it, so `strip_prefix` cannot apply to `files` here: write a route \
              for the files and another one for the node",
         ),
         (
