@@ -10,6 +10,7 @@ use crate::support::{
     Backend, Client, Program, Start,
     backend::Refusing,
     jwt::{good, jwks},
+    read::Request,
 };
 
 /// The client, as a proxy in front names it.
@@ -100,55 +101,54 @@ fn each_part_has_its_effect() {
     let token = ("authorization", &*token);
     for (number, way) in WAYS.into_iter().enumerate() {
         let asked = site.application.requests().len();
+        let to = |place: &str| format!("example.com{place}?{way:?}");
 
         // redirect_https
-        let got = fetch(&site.program, way, "GET", "example.com/a?b", &[]).unwrap();
+        let got = fetch(&site.program, way, "GET", &to("/a"), &[]).unwrap();
         assert_eq!(got.status, if matches!(way, Way::Http | Way::H2c) { 308 } else { 200 }, "{way:?}");
 
         // response_headers, hsts, compress, request_headers
-        let got = site.get(way, VISITOR, "example.com/", &[("accept-encoding", "gzip"), ("x-debug", "1")]);
+        let got = site.get(way, VISITOR, &to("/"), &[("accept-encoding", "gzip"), ("x-debug", "1")]);
         assert_eq!(got.status, 200, "{way:?}");
         assert_eq!(got.header("strict-transport-security"), ["max-age=31536000"]);
         assert_eq!(got.header("x-content-type-options"), ["nosniff"]);
         assert!(got.header("server").is_empty());
         assert_eq!(got.header("content-encoding"), ["gzip"]);
-        let seen = site.application.requests().pop().unwrap();
+        let seen = request(&site.application, &format!("/?{way:?}"));
         assert_eq!((seen.all("x-site"), seen.all("x-debug").len()), (vec!["main"], 0));
 
         // deny, files, rewrite
         assert_eq!(site.get(way, DENIED, "example.com/", &[]).status, 403, "{way:?}");
         assert_eq!(site.get(way, VISITOR, "example.com/assets/app.js", &[]).body, "run()", "{way:?}");
         assert_eq!(site.get(way, VISITOR, "example.com/assets/.env", &[]).status, 404, "{way:?}");
-        assert_eq!(site.get(way, VISITOR, "example.com/blog/17?a", &[]).status, 200, "{way:?}");
-        assert_eq!(site.application.requests().pop().unwrap().target, "/posts/17?a");
+        assert_eq!(site.get(way, VISITOR, &to("/blog/17"), &[]).status, 200, "{way:?}");
+        request(&site.application, &format!("/posts/17?{way:?}"));
 
         // allow, basic_auth
-        assert_eq!(site.get(way, VISITOR, "example.com/staff", &[(name, password)]).status, 403, "{way:?}");
-        assert_eq!(site.get(way, COLLEAGUE, "example.com/staff", &[]).status, 401, "{way:?}");
-        assert_eq!(
-            site.get(way, COLLEAGUE, "example.com/staff", &[(name, password), ("remote_user", "root")]).status,
-            200
-        );
-        let seen = site.application.requests().pop().unwrap();
+        assert_eq!(site.get(way, VISITOR, &to("/staff"), &[(name, password)]).status, 403, "{way:?}");
+        assert_eq!(site.get(way, COLLEAGUE, &to("/staff"), &[]).status, 401, "{way:?}");
+        assert_eq!(site.get(way, COLLEAGUE, &to("/staff"), &[(name, password), ("remote_user", "root")]).status, 200);
+        let seen = request(&site.application, &format!("/staff?{way:?}"));
         assert_eq!((seen.all("remote-user"), seen.all("remote_user").len()), (vec!["alice"], 0), "{way:?}");
 
         // forward_auth
-        let got = site.get(way, VISITOR, "example.com/account", &[]);
+        let got = site.get(way, VISITOR, &to("/account"), &[]);
         assert_eq!((got.status, got.header("location")), (302, vec!["https://login.example.com/"]), "{way:?}");
         let headers = [("cookie", "session=1"), ("remote-user", "root")];
-        assert_eq!(site.get(way, VISITOR, "example.com/account", &headers).status, 200, "{way:?}");
-        assert_eq!(site.application.requests().pop().unwrap().all("remote-user"), ["bob"], "{way:?}");
+        assert_eq!(site.get(way, VISITOR, &to("/account"), &headers).status, 200, "{way:?}");
+        let seen = request(&site.application, &format!("/account?{way:?}"));
+        assert_eq!(seen.all("remote-user"), ["bob"], "{way:?}");
 
         // jwt, add_prefix, cors, error_pages
-        let api = |path: &str| format!("api.example.com{path}");
+        let api = |path: &str| format!("api.example.com{path}?{way:?}");
         let client = format!("198.51.100.{number}");
         assert_eq!(site.get(way, &client, &api("/users"), &[]).status, 401, "{way:?}");
         let headers = [token, ("origin", "https://example.com"), ("x-user", "root")];
         let got = site.get(way, &client, &api("/users"), &headers);
         assert_eq!((got.status, &*got.body), (200, "api"), "{way:?}");
         assert_eq!(got.header("access-control-allow-origin"), ["https://example.com"], "{way:?}");
-        let seen = site.api.requests().pop().unwrap();
-        assert_eq!((&*seen.target, seen.all("x-user").len()), ("/v1/users", 1), "{way:?}");
+        let seen = request(&site.api, &format!("/v1/users?{way:?}"));
+        assert_eq!(seen.all("x-user").len(), 1, "{way:?}");
         assert_ne!(seen.all("x-user"), ["root"], "{way:?}");
         let preflight = [("origin", "https://example.com"), ("access-control-request-method", "PUT")];
         let got = site.send("OPTIONS", way, &client, &api("/users"), &preflight);
@@ -183,6 +183,13 @@ fn each_part_has_its_effect() {
     fs::write(site.program.home().join("maintenance.html"), "back soon").unwrap();
     wait_until("maintenance has begun", || site.get(Way::Https, VISITOR, "example.com/", &[]).status == 503);
     assert_eq!(site.get(Way::Http2, VISITOR, "api.example.com/", &[token]).body, "back soon");
+}
+
+/// The request that a backend got with this target.
+#[track_caller]
+fn request(backend: &Backend, target: &str) -> Request {
+    let all = backend.requests();
+    all.into_iter().find(|request| request.target == target).unwrap_or_else(|| panic!("no request for {target}"))
 }
 
 fn wait_until(what: &str, mut condition: impl FnMut() -> bool) {
