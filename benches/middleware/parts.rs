@@ -2,6 +2,8 @@
 
 use std::{fs, net::SocketAddr, path::Path};
 
+use super::support::harness::jwt;
+
 /// What a request asks for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 #[repr(u8)]
@@ -96,7 +98,11 @@ pub fn parts(folder: &Path, backend: SocketAddr) -> Vec<Part> {
         let accept = format!("Accept-Encoding: {coding}");
         Part::new(name, Request::Text, "compress = true", &[&accept])
     };
-    let _ = backend;
+    let keys = folder.join("keys.json").display().to_string();
+    fs::write(&keys, jwt::jwks()).unwrap();
+    let token = |algorithm| format!("Authorization: Bearer {}", jwt::good(algorithm));
+    let jwt = format!("jwt = {{ keys = \"{keys}\", audience = \"api\", claim_headers = {{ x-user = \"sub\" }} }}");
+    let forward_auth = format!("forward_auth = {{ url = \"http://{backend}/small\", copy_headers = \"remote-user\" }}");
     vec![
         small("request_headers", "request_headers = { x-team = \"a\", x-user = false }", &[]),
         small("response_headers", "response_headers = { x-frame-options = \"DENY\", server = false }", &[]),
@@ -107,6 +113,13 @@ pub fn parts(folder: &Path, backend: SocketAddr) -> Vec<Part> {
         small("rate_limit", "rate_limit = { requests = 1000000, per = \"1s\" }", &[]),
         small("max_in_flight", "max_in_flight = 1000", &[]),
         small("basic_auth", &format!("basic_auth = {{ users = {USERS} }}"), &[AUTHORIZATION]),
+        small("forward_auth", &forward_auth, &[]),
+        small("jwt, RS256", &jwt, &[&token("RS256")]),
+        small("jwt, ES256", &jwt, &[&token("ES256")]),
+        small("rewrite", "rewrite = { regex = \"^/below(/.*)$\", to = \"$1\" }", &[]).below("/below"),
+        small("mirror", &format!("mirror = \"{backend}\""), &[]),
+        Part::new("buffer", Request::Post, "buffer = \"64KiB\"", &[]),
+        Part::new("mirror, with a body", Request::Post, format!("mirror = \"{backend}\""), &[]),
         small("strip_prefix", "prefix = \"/below\"\nstrip_prefix = true", &[]).below("/below"),
         small("compress, body too short", "compress = true", &["Accept-Encoding: gzip"]),
         text("compress, zstd", "zstd"),
