@@ -43,7 +43,7 @@ pub struct Sent {
     pub nodes: Parts,
 }
 
-/// A route whose endpoints are replaced by a [`StandIn`].
+/// A route whose endpoints are replaced by a `StandIn`.
 #[derive(Debug)]
 pub struct StandInRoute {
     /// Answers requests as the route would.

@@ -26,7 +26,7 @@ use crate::{
 /// | --- | --- |
 /// | answers with a status from 200 to 299 | gets the response of the inner service, with each `Set-Cookie` of the server |
 /// | answers with any other status | gets that answer: status, headers and body |
-/// | fails, or switches protocols | gets nothing: the layer fails with the error of the server, or with [`NoVerdict`] |
+/// | fails, or switches protocols | gets nothing: the layer fails with the error of the server, or with [`NoVerdict`](super::NoVerdict) |
 ///
 /// The inner service gets the [headers to copy](Self::copy_headers) from the server only. The body of the request is not
 /// read before the server has answered. Nothing is remembered: each request costs one to the server.
