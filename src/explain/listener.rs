@@ -29,16 +29,18 @@ pub(super) fn choose(asked: &Asked, settings: &Settings) -> Result<Chosen, Inval
         let note = asked.port.is_none().then(|| format!("the default of {scheme}"));
         return Ok(chosen(asked, listener, port, note));
     }
-    match (asked.port, settings.port(&usual)) {
-        (None, Port::Number(own)) => {
-            let note = format!("the URL means port {port}, which something must forward here");
-            Ok(chosen(asked, usual, own, Some(note)))
-        }
-        (Some(_), _) if let Some(listener) = of_kind(0) => {
-            Ok(chosen(asked, listener, 0, Some(format!("the kernel picks its port, perhaps {port}"))))
-        }
-        _ => Err(InvalidQuestion(format!("no listener has port {port}{}; {}", default_note(asked), all(settings)))),
+    if asked.port.is_none()
+        && let Port::Number(own) = settings.port(&usual)
+    {
+        let note = format!("the URL means port {port}, which something must forward here");
+        return Ok(chosen(asked, usual, own, Some(note)));
     }
+    if asked.port.is_some()
+        && let Some(listener) = of_kind(0)
+    {
+        return Ok(chosen(asked, listener, 0, Some(format!("the kernel picks its port, perhaps {port}"))));
+    }
+    Err(InvalidQuestion(format!("no listener has port {port}{}; {}", default_note(asked), all(settings))))
 }
 
 fn chosen(asked: &Asked, listener: Listener, port: u16, note: Option<String>) -> Chosen {
