@@ -116,7 +116,7 @@ pub fn parts(folder: &Path, backend: SocketAddr) -> Vec<Part> {
         small("forward_auth", &forward_auth, &[]),
         small("jwt, RS256", &jwt, &[&token("RS256")]),
         small("jwt, ES256", &jwt, &[&token("ES256")]),
-        small("rewrite", "rewrite = { regex = \"^/below(/.*)$\", to = \"$1\" }", &[]).below("/below"),
+        small("rewrite", "rewrite = { regex = \"^/below/(.*)$\", to = \"/$1\" }", &[]).below("/below"),
         small("mirror", &format!("mirror = \"{backend}\""), &[]),
         Part::new("buffer", Request::Post, "buffer = \"64KiB\"", &[]),
         Part::new("mirror, with a body", Request::Post, format!("mirror = \"{backend}\""), &[]),
