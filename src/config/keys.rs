@@ -103,7 +103,7 @@ pub(crate) const REWRITE: &[Key] = &[
     Key::inner(
         "regex",
         text("REGEX"),
-        "A regular expression; only paths that match it are rewritten; default: all, with the groups of path_regex",
+        "A regular expression for the paths to rewrite; default: all paths, with the groups of path_regex",
     ),
     Key::inner(
         "to",
@@ -127,11 +127,11 @@ pub(crate) const RESPOND: &[Key] = &[
 /// The keys of `files`.
 pub(crate) const FILES: &[Key] = &[
     Key::inner("root", FOLDER, "The folder with the files").required(),
-    Key::inner("index", text("FILE"), "The name of the file that is served for a folder; default: index.html"),
+    Key::inner("index", text("FILE"), "The name of the file to serve for a folder; default: index.html"),
     Key::inner(
         "spa",
         SWITCH,
-        "Whether pages that do not exist get the index of the root, for single-page applications; default: false",
+        "Whether requests for missing pages get the index of the root, for single-page applications; default: false",
     ),
 ];
 
@@ -199,31 +199,27 @@ pub(crate) const FORWARD_AUTH: &[Key] = &[
     Key::inner(
         "url",
         text("URL"),
-        "The authentication server, with the path to ask: http://, https://, h2c:// or h2://, or unix:/run/auth.sock:/path",
+        "The URL of the authentication server: http://, https://, h2c:// or h2://, or unix:/run/auth.sock:/path",
     ),
     Key::inner(
         "copy_headers",
         texts("NAME"),
-        "Headers that the upstream gets from the answer of the server, such as remote-user, and never from the client",
+        "Headers to copy from the answer to the request, such as remote-user; they never come from the client",
     ),
-    Key::inner("timeout", DURATION, "How long the server may take to answer; default: 10s"),
+    Key::inner("timeout", DURATION, "The time limit for an answer; default: 10s"),
     Key::inner("tls", Shape::Table(TLS), "TLS settings for connections to the server"),
 ];
 
 /// The keys of `mirror`.
 pub(crate) const MIRROR: &[Key] = &[
     Key::inner("upstream", text("ADDRESS"), "The address of the second upstream").required(),
-    Key::inner(
-        "percent",
-        Shape::One(Kind::Within(1, 100)),
-        "How many percent of the requests are copied; default: 100",
-    ),
+    Key::inner("percent", Shape::One(Kind::Within(1, 100)), "The percentage of requests to copy; default: 100"),
     Key::inner(
         "max_body",
         Shape::One(Kind::Size),
-        "Requests with a longer body than this are not copied; default: 64KiB",
+        "The longest body to copy; requests with a longer one are not copied; default: 64KiB",
     ),
-    Key::inner("max_in_flight", COUNT, "How many copies can be in flight at once; default: 100"),
+    Key::inner("max_in_flight", COUNT, "The maximum number of copies in flight; default: 100"),
 ];
 
 /// The keys of `jwt`.
@@ -236,42 +232,34 @@ pub(crate) const JWT: &[Key] = &[
     Key::inner(
         "secret_file",
         FILE,
-        "Instead of keys: a file with a secret that the issuer shares, of at least 32 bytes",
+        "Instead of keys: a file with a secret shared with the issuer, at least 32 bytes long",
     ),
-    Key::inner(
-        "audience",
-        texts("NAME"),
-        "The audience (aud) that tokens must be for, or a list of which one is enough",
-    ),
-    Key::inner("issuer", texts("NAME"), "The issuer (iss) that tokens must be from, or a list"),
+    Key::inner("audience", texts("NAME"), "The required audience (aud), or a list; one of them is enough"),
+    Key::inner("issuer", texts("NAME"), "The required issuer (iss), or a list of allowed ones"),
     Key::inner(
         "require",
         Shape::Named(&Shape::Either(&[texts("VALUE"), SWITCH])),
-        "Claims that tokens must have, each with its value, or a list of which one is enough; requests without them get 403",
+        "Required claims, each with its value or a list of allowed values; requests without them get 403",
     ),
     Key::inner(
         "claim_headers",
         Shape::Named(&text("CLAIM")),
-        "Headers for the upstream, each with the claim that it gets, such as x-user = \"sub\"",
+        "Headers for the upstream, each with the claim to send in it, such as x-user = \"sub\"",
     ),
     Key::inner(
         "from",
         texts("PLACE"),
-        "Where requests have their token: \"authorization\", \"header:NAME\" or \"cookie:NAME\", or a list; default: authorization",
+        "Where the token is: \"authorization\", \"header:NAME\" or \"cookie:NAME\", or a list; default: authorization",
     ),
     Key::inner("forward_token", SWITCH, "Whether the upstream gets the token, too; default: true"),
-    Key::inner(
-        "algorithms",
-        texts("NAME"),
-        "The only algorithms that are allowed, such as RS256; default: all that fit the keys",
-    ),
-    Key::inner("leeway", MAX_AGE, "How far the clocks of the issuer and of pmesh may be apart; default: 1m"),
+    Key::inner("algorithms", texts("NAME"), "The allowed algorithms, such as RS256; default: all that fit the keys"),
+    Key::inner("leeway", MAX_AGE, "How much the clocks of the issuer and pmesh may differ; default: 1m"),
     Key::inner("require_exp", SWITCH, "Whether tokens must have an expiry (exp); default: true"),
     Key::inner("refresh", DURATION, "How often the keys are fetched from a URL; default: 5m"),
     Key::inner(
         "ca",
         FILE,
-        "The authority that issued the certificate of the URL, in PEM; default: those that the system trusts",
+        "The authority (CA) for the certificate of the URL, in PEM; default: those that the system trusts",
     ),
 ];
 
@@ -310,7 +298,7 @@ macro_rules! route_keys {
                 Shape::Either(&[STATUS, Shape::One(Kind::Choice(&["silence"])), Shape::Table(RESPOND)]),
                 "A fixed response: a status, a table, or \"silence\", which closes the connection without sending a byte"),
             Key::new("files", Role::Answer, Shape::Either(&[FOLDER, Shape::Table(FILES)]),
-                "A folder whose files are served, or a table; with upstream, requests for which there is no file go there"),
+                "A folder with files to serve, or a table; with upstream, requests for missing files go there"),
 
             Key::new("allow", Role::Setting, texts("CIDR"),
                 "Addresses and networks of the only clients that are allowed; \"private\" means all private networks; others \
@@ -328,13 +316,13 @@ macro_rules! route_keys {
             Key::new("basic_auth", Role::Setting, Shape::Table(BASIC_AUTH),
                 "The users that get in, with a name and a password (HTTP Basic authentication); others get 401"),
             Key::new("forward_auth", Role::Setting, Shape::Table(FORWARD_AUTH),
-                "An authentication server that is asked about each request: a status from 200 to 299 lets it in, and any other \
-                 answer goes to the client"),
+                "An authentication server, asked about each request: a status from 200 to 299 lets the request \
+                 in, any other answer goes to the client"),
             Key::new("jwt", Role::Setting, Shape::Table(JWT),
-                "Which bearer tokens (JSON Web Tokens) get in, by their signature and their claims; requests without one get 401"),
+                "The bearer tokens (JSON Web Tokens) that let requests in; requests without a valid one get 401"),
             Key::upstream("rewrite", Shape::Either(&[text("PATH"), Shape::Table(REWRITE)]),
-                "The path that the upstream gets instead of the client's, such as \"/x/{1}\", or a table with regex and to; \
-                 the query is kept unless it has its own"),
+                "The path that the upstream gets, such as \"/x/{1}\", or a table with regex and to; the query \
+                 is kept, unless the new path has one"),
             Key::upstream("strip_prefix", SWITCH,
                 "Whether to remove the prefix from the path of files and of forwarded requests, and send it in \
                  X-Forwarded-Prefix"),
@@ -354,10 +342,10 @@ macro_rules! route_keys {
             Key::new("compress", Role::Setting, SWITCH,
                 "Whether to compress text, JSON and the like with zstd, br or gzip, for clients that accept it"),
             Key::upstream("buffer", Shape::One(Kind::Size),
-                "Request bodies up to this size are read before the request is forwarded, so that it can be sent to another \
+                "The longest request body to read before forwarding, so that the request can be sent to another \
                  endpoint if one fails"),
             Key::upstream("mirror", Shape::Either(&[text("ADDRESS"), Shape::Table(MIRROR)]),
-                "A second upstream that gets copies of the requests, and whose responses are dropped; or a table"),
+                "A second upstream, which gets copies of requests and whose responses are dropped, or a table"),
 
             Key::new("allow_ambiguous_paths", Role::Setting, SWITCH,
                 "Whether to forward ambiguous paths, which a backend may read as the path of another route, such as \
