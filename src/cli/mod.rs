@@ -272,9 +272,9 @@ fn explain_definition() -> clap::Command {
     };
     let explained =
         "Prints only this setting, with its description; or what happens to a request for this URL, and why";
-    let from = about_request(FROM, "IP", "Address that the client connects from");
+    let from = about_request(FROM, "IP", "Address of the client");
     clap::Command::new("explain")
-        .about("Prints the value of each setting and where it was set; or which route a URL has, and why")
+        .about("Prints the value of each setting and where it was set; or which route a URL takes, and why")
         .after_help(AFTER_EXPLAIN)
         .arg(Arg::new(EXPLAINED).value_name("KEY | URL").help(explained))
         .arg(about_request(METHOD, "METHOD", "Method of the request [default: GET]"))

@@ -57,7 +57,7 @@ const IN_ROUTE: &[(&[&str], &str)] = &[
     (&["addprefix"], "write add_prefix = \"/v1\""),
     (
         &["stripprefix", "prefix_rewrite", "strip_path"],
-        "write strip_prefix = true, and add_prefix = \"/v1\" to put another in its place",
+        "write strip_prefix = true, and add_prefix = \"/v1\" to replace it",
     ),
     (
         &["auth_jwt", "auth_jwt_key_file", "auth_jwt_key_request", "jwt_authn", "jwtauth", "jwt_auth", "oidc"],
@@ -78,10 +78,10 @@ const IN_ROUTE: &[(&[&str], &str)] = &[
     (
         &["try_files"],
         "write files = { root = \"/srv/www\", spa = true } for a single-page application; or files with `upstream`, which gets \
-         the requests for which there is no file",
+         the requests for missing files",
     ),
     (&["autoindex", "browse"], "folders are never listed; files = \"/srv/www\" serves their index.html"),
-    (&["gzip_static", "precompressed"], "with `files`, variants such as app.js.br are used without a setting"),
+    (&["gzip_static", "precompressed"], "with `files`, variants such as app.js.br are always used, without a setting"),
     (&["ip_allow_list", "ipallowlist", "ip_whitelist"], "write allow = [\"10.0.0.0/8\"]"),
     (
         &["cert", "certificate", "cert_resolver", "certresolver", "key", "ssl_certificate", "ssl_certificate_key"],
@@ -144,26 +144,23 @@ const IN_FORWARD_AUTH: &[(&[&str], &str)] = &[
         ],
         "write copy_headers",
     ),
-    (&["authresponseheadersregex"], "write copy_headers, with each header"),
+    (&["authresponseheadersregex"], "write copy_headers, with the name of each header"),
     (
         &["authrequestheaders", "allowed_headers", "header_up", "request_headers"],
         "the server gets all headers of the client, except those about its connection and its body",
     ),
     (
         &["trustforwardheader", "trust_forward_header"],
-        "the server gets the forwarding headers that the upstream gets; list the proxies in front in trusted_proxies, above \
-         the first [table]",
+        "the server gets the same forwarding headers as the upstream; list proxies in front of pmesh in \
+         trusted_proxies, above the first [table]",
     ),
     (
         &["addauthcookiestoresponse", "allowed_client_headers_on_success"],
-        "the client always gets the Set-Cookie of the server",
+        "the client always gets each Set-Cookie from the server",
     ),
-    (
-        &["forwardbody", "maxbodysize", "with_request_body", "max_request_bytes"],
-        "the server never gets the body of a request",
-    ),
-    (&["failure_mode_allow"], "without an answer of the server, nobody gets in"),
-    (&["preservelocationheader", "allowed_client_headers"], "the client gets the answer of the server as it is"),
+    (&["forwardbody", "maxbodysize", "with_request_body", "max_request_bytes"], "the server never gets request bodies"),
+    (&["failure_mode_allow"], "if the server does not answer, nobody gets in"),
+    (&["preservelocationheader", "allowed_client_headers"], "the client gets the server's answer unchanged"),
     (&["preserverequestmethod", "method"], "the server is asked with GET; the method is in X-Forwarded-Method"),
 ];
 
@@ -172,7 +169,10 @@ const IN_FILES: &[(&[&str], &str)] = &[
     (&["path", "dir", "directory", "folder", "alias"], "write root"),
     (&["fallback", "try_files", "page_fallback"], "write spa = true, or set `upstream` beside `files`"),
     (&["autoindex", "browse", "listing", "show_files_listing"], "folders are never listed"),
-    (&["precompressed", "gzip_static", "compression_static"], "variants such as app.js.br are used without a setting"),
+    (
+        &["precompressed", "gzip_static", "compression_static"],
+        "variants such as app.js.br are always used, without a setting",
+    ),
     (&["hide", "ignore_hidden_files"], "files whose names begin with a dot are never served"),
 ];
 

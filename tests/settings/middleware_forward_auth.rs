@@ -96,9 +96,9 @@ fn mistakes_say_what_to_write() {
             "http://u:p@a/verify",
             "it cannot have a user or password; the server gets the client's Authorization header: write http://a/verify",
         ),
-        ("http://a/verify#b", "no server gets what follows the #: leave it out"),
+        ("http://a/verify#b", "a server never gets the part after the #: remove it"),
         ("ftp://a/verify", "the scheme must be http, https, h2c, h2, mesh or unix"),
-        ("mesh://berlin-1/verify", "another node cannot be asked: write the address of the server"),
+        ("mesh://berlin-1/verify", "a node cannot be the authentication server: write the address of the server"),
         ("http:///verify", "the host is empty"),
         ("http://a:0/verify", "the port is not a number from 1 to 65535"),
         ("http://::1/verify", "an IPv6 address needs brackets: write http://[::1]:80"),
@@ -116,14 +116,14 @@ fn mistakes_say_what_to_write() {
     }
     for (name, expected) in [
         ("host", ": it cannot be copied: use host_header"),
-        ("Content-Length", ": it cannot be copied: it is about the body of the message that it comes with"),
+        ("Content-Length", ": it cannot be copied: it describes the body of the answer"),
         ("Transfer-Encoding", ": it cannot be copied: it belongs to the connection"),
         ("X-Forwarded-For", ": it cannot be copied: pmesh sets it itself"),
         ("x-forwarded-uri", ": it cannot be copied: pmesh sets it itself"),
         ("x-pmesh-node", ": it cannot be copied: pmesh sets it itself"),
         ("set-cookie", ": it cannot be copied: the client gets it anyway"),
         ("X-Auth-*", ": name each header"),
-        ("X-Auth-User>Remote-User", ": a header keeps its name: write \"x-auth-user\""),
+        ("X-Auth-User>Remote-User", ": headers cannot be renamed: write \"x-auth-user\""),
         ("remote-user, remote-groups", ": for several headers, write [\"remote-user\", \"remote-groups\"]"),
         ("", ""),
     ] {
@@ -148,8 +148,8 @@ fn keys_of_other_programs_get_advice() {
         ),
         (
             "forward_auth = { url = \"http://a\", trustForwardHeader = true }",
-            "forward_auth.trustForwardHeader: unknown key: the server gets the forwarding headers that the upstream gets; \
-             list the proxies in front in trusted_proxies, above the first [table]",
+            "forward_auth.trustForwardHeader: unknown key: the server gets the same forwarding headers as the upstream; list \
+             proxies in front of pmesh in trusted_proxies, above the first [table]",
         ),
         (
             "forward_auth = { url = \"http://a\", authRequestHeaders = [\"a\"] }",
@@ -158,7 +158,7 @@ fn keys_of_other_programs_get_advice() {
         ),
         (
             "forward_auth = { url = \"http://a\", tls = { ca = \"ca.pem\" } }",
-            "forward_auth.tls: `tls` is for a server with TLS, and this url does not begin with https://",
+            "forward_auth.tls: `tls` needs a server with TLS, but this url does not begin with https://",
         ),
         (
             "forward_auth = { url = \"http://a\", timeout = 5 }",

@@ -108,7 +108,7 @@ fn mistakes_say_what_to_write() {
         (
             "{ keys = \"k\", secret_file = \"s\" }",
             format!(
-                "{AT}.secret_file: tokens are verified with `keys` ([DIR]/config.toml:4) or with a secret: remove one of them"
+                "{AT}.secret_file: tokens are verified either with `keys` ([DIR]/config.toml:4) or with a secret: remove one of them"
             ),
         ),
         ("{ keys = \"ftp://a.test/jwks\" }", format!("{AT}.keys: {URL}, found \"ftp://a.test/jwks\"")),
@@ -120,20 +120,20 @@ fn mistakes_say_what_to_write() {
         (
             "{ keys = \"https://a.test/.well-known/openid-configuration\" }",
             format!(
-                "{AT}.keys: {URL}, found \"https://a.test/.well-known/openid-configuration\": write the URL that this page has as jwks_uri"
+                "{AT}.keys: {URL}, found \"https://a.test/.well-known/openid-configuration\": write the URL in jwks_uri of this document"
             ),
         ),
         (
             "{ keys = \"k\", refresh = \"1m\" }",
-            format!("{AT}.refresh: `refresh` is for keys at a URL, and these are in a file: remove it"),
+            format!("{AT}.refresh: `refresh` is for keys at a URL, but these are in a file: remove it"),
         ),
-        ("{ keys = \"http://a.test/\", ca = \"c\" }", format!("{AT}.ca: `ca` is for a URL with https")),
+        ("{ keys = \"http://a.test/\", ca = \"c\" }", format!("{AT}.ca: `ca` needs a URL with https")),
         ("{ keys = \"k\", audience = [] }", format!("{AT}.audience: an empty list: name at least one, or remove it")),
         ("{ keys = \"k\", issuer = 1 }", format!("{AT}.issuer: expected a name, found 1: write \"1\", in quotes")),
         (
             "{ keys = \"k\", algorithms = \"none\" }",
             format!(
-                "{AT}.algorithms: {ALGORITHM}, found \"none\": anybody could make such tokens; to let everybody in, write jwt = false"
+                "{AT}.algorithms: {ALGORITHM}, found \"none\": anybody can make such tokens; to let everybody in, write jwt = false"
             ),
         ),
         (
@@ -164,7 +164,7 @@ fn mistakes_say_what_to_write() {
         (
             "{ keys = \"k\", claim_headers = { authorization = \"sub\" } }",
             format!(
-                "{AT}.claim_headers.authorization: authorization cannot hold a claim: it is the client's; choose another name, such as x-user"
+                "{AT}.claim_headers.authorization: authorization cannot hold a claim: clients send their own; choose another name, such as x-user"
             ),
         ),
         (

@@ -113,7 +113,7 @@ fn mistakes_say_what_to_write() {
         ),
         (
             "path = \"/a\"\nrewrite = \"/{*}\"",
-            "5: routes[0].rewrite: {*} in /{*} stands for what follows a prefix, but the route has exact paths only: write {path}, or use a prefix (in [redirects], a path that ends in /*)".to_owned(),
+            "5: routes[0].rewrite: {*} in /{*} stands for the path after a prefix, but the route has exact paths only: write {path}, or use a prefix (in [redirects], a path that ends in /*)".to_owned(),
         ),
         ("add_prefix = \"v1\"", format!("add_prefix: {PATH} \"v1\": write \"/v1\"")),
         ("add_prefix = true", format!("add_prefix: {PATH} true")),
@@ -139,7 +139,7 @@ fn an_answer_that_passes_nothing_on_has_no_path_to_change() {
             assert_eq!(
                 error,
                 format!(
-                    "[DIR]/config.toml:4: routes[0].{name}: `{kind}` passes no request on, so there is no path to change: remove `{name}`{instead}"
+                    "[DIR]/config.toml:4: routes[0].{name}: `{kind}` forwards no requests, so there is no path to change: remove `{name}`{instead}"
                 )
             );
         }

@@ -222,7 +222,7 @@ fn errors_say_what_to_write() {
         ),
         (
             route("path = \"/a\"\nredirect = \"/b/{*}\""),
-            "1: routes[0]: {*} in /b/{*} stands for what follows a prefix, but the route has exact paths only: write {path}, or use a prefix (in [redirects], a path that ends in /*)",
+            "1: routes[0]: {*} in /b/{*} stands for the path after a prefix, but the route has exact paths only: write {path}, or use a prefix (in [redirects], a path that ends in /*)",
         ),
         (
             route("path_regex = \"^/a/(.*)$\"\nredirect = \"/b/{2}\""),

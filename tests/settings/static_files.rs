@@ -70,10 +70,10 @@ fn a_child_replaces_the_answer_as_a_whole() {
 #[test]
 fn mistakes_say_what_to_write() {
     for (keys, expected) in [
-        ("files = \"none\"", "files: there is no folder [DIR]/none: create it, or name the folder with the files"),
+        ("files = \"none\"", "files: the folder [DIR]/none does not exist: create it, or write another one"),
         (
             "files = { root = \"none/x\" }",
-            "files.root: there is no folder [DIR]/none/x: create it, or name the folder with the files",
+            "files.root: the folder [DIR]/none/x does not exist: create it, or write another one",
         ),
         (
             "files = \"www/index.html\"",
@@ -87,8 +87,8 @@ fn mistakes_say_what_to_write() {
         ),
         (
             "files = { root = \"www\", index = \"a/b.html\" }",
-            "files.index: expected the name of a file, such as \"index.html\", found \"a/b.html\": the file is looked for in \
-             each folder: write its name without a path",
+            "files.index: expected the name of a file, such as \"index.html\", found \"a/b.html\": each folder has its own \
+             index: write a name without a path",
         ),
         (
             "files = { root = \"www\", index = \".html\" }",
@@ -97,14 +97,14 @@ fn mistakes_say_what_to_write() {
         ("files = { root = \"www\", spa = \"yes\" }", "files.spa: expected true or false, found \"yes\""),
         (
             "files = { root = \"www\", spa = true }\nupstream = \"a:1\"",
-            "files.spa: with spa = true, no page goes on to `upstream`: write a child route for what goes to the upstream, \
-             such as prefix = \"/api\"",
+            "files.spa: with spa = true, no page would ever reach `upstream`: write a child route for the upstream, such \
+             as prefix = \"/api\"",
         ),
         ("files = \"www\"\nredirect = \"/x\"", "files: a route can only have one answer: remove `redirect` or `files`"),
         (
             "prefix = \"/a\"\nstrip_prefix = true\nfiles = \"www\"\nupstream = \"mesh://berlin\"",
-            "upstream: other nodes get the path as the client sent it, so `strip_prefix` cannot apply to `files` here: write a route \
-             for the files and another one for the node",
+            "upstream: other nodes get the path as the client sent it, so `strip_prefix` cannot apply to `files` here: write one \
+             route for the files and one for the node",
         ),
         (
             "file_server = \"www\"",
@@ -113,7 +113,7 @@ fn mistakes_say_what_to_write() {
         (
             "try_files = \"/index.html\"",
             "try_files: unknown key: write files = { root = \"/srv/www\", spa = true } for a single-page application; or files \
-             with `upstream`, which gets the requests for which there is no file",
+             with `upstream`, which gets the requests for missing files",
         ),
         ("files = { path = \"www\" }", "files.path: unknown key: write root"),
         ("files = { root = \"www\", browse = true }", "files.browse: unknown key: folders are never listed"),

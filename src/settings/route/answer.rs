@@ -85,8 +85,8 @@ fn files_then(scope: &Scope<'_>, then: &Node<'_>, files: &Node<'_>, problems: &m
     let spa = files.field("spa");
     let (endpoints, files) = (upstream(scope, then, problems), Files::read(files, problems));
     if let (Some(spa), Some(Files { spa: true, .. })) = (spa, &files) {
-        let advice = "write a child route for what goes to the upstream, such as prefix = \"/api\"";
-        problems.push(spa.problem(format!("with spa = true, no page goes on to `upstream`: {advice}")));
+        let advice = "write a child route for the upstream, such as prefix = \"/api\"";
+        problems.push(spa.problem(format!("with spa = true, no page would ever reach `upstream`: {advice}")));
         return None;
     }
     Some(Answer::Files(files?, endpoints?))

@@ -51,7 +51,7 @@ fn root(node: &Node<'_>, problems: &mut Problems) -> Option<PathBuf> {
         Ok(metadata) if metadata.is_dir() => return Some(path),
         Ok(_) => not_a_folder(&path),
         Err(error) if error.kind() == io::ErrorKind::NotFound => {
-            format!("there is no folder {}: create it, or name the folder with the files", path.display())
+            format!("the folder {} does not exist: create it, or write another one", path.display())
         }
         Err(error) => format!("cannot use the folder {}: {error}", path.display()),
     };
@@ -91,7 +91,7 @@ impl Parse for FileName {
     fn parse(value: &Value) -> Result<Self, Reason> {
         let name = text(value)?;
         if name.contains('/') {
-            return Err(Some("the file is looked for in each folder: write its name without a path".into()));
+            return Err(Some("each folder has its own index: write a name without a path".into()));
         }
         if name.is_empty() || name.starts_with('.') || name.contains('\0') {
             return Err(None);

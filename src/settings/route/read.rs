@@ -141,7 +141,7 @@ fn report_files_before_nodes(own: &Node<'_>, route: &Route, problems: &mut Probl
     let Middleware { rewrite, add_prefix, .. } = &route.middleware;
     let keys =
         [("rewrite", rewrite.is_some()), ("strip_prefix", route.strip_prefix), ("add_prefix", add_prefix.is_some())];
-    let advice = "write a route for the files and another one for the node";
+    let advice = "write one route for the files and one for the node";
     for (key, _) in keys.into_iter().filter(|(_, is_set)| *is_set) {
         own.field("upstream").into_iter().for_each(|node| {
             problems.push(node.problem(format!(
@@ -178,7 +178,7 @@ fn report_useless(scope: &Scope<'_>, route: &Route, problems: &mut Problems) {
     for key in ["rewrite", "strip_prefix", "add_prefix"] {
         if let Some(node) = own.field(key).filter(|node| !node.is_false()) {
             problems.push(node.problem(format!(
-                "`{answer}` passes no request on, so there is no path to change: remove `{key}`{}",
+                "`{answer}` forwards no requests, so there is no path to change: remove `{key}`{}",
                 if answer == "redirect" { ", and write the new path in the target of `redirect`" } else { "" }
             )));
         }
@@ -198,7 +198,7 @@ impl Target<'_> {
         let Self { text, has_rest, highest_capture } = self;
         if *has_rest && route.prefixes().next().is_none() {
             problems.push(node.problem(format!(
-                "{{*}} in {text} stands for what follows a prefix, but the route has exact paths only: write {{path}}, or use a prefix (in [redirects], a path that ends in /*)"
+                "{{*}} in {text} stands for the path after a prefix, but the route has exact paths only: write {{path}}, or use a prefix (in [redirects], a path that ends in /*)"
             )));
         }
         let Some(wanted) = *highest_capture else { return };

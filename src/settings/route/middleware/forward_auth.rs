@@ -67,7 +67,7 @@ pub(super) fn read(scope: &Scope<'_>, problems: &mut Problems) -> Option<Option<
     // A child with another url may inherit this.
     if let Some(written) = written.filter(|_| !server.is_tls() && table.own().field("tls").is_some()) {
         problems
-            .push(written.own().problem("`tls` is for a server with TLS, and this url does not begin with https://"));
+            .push(written.own().problem("`tls` needs a server with TLS, but this url does not begin with https://"));
         return None;
     }
     Some(Some(ForwardAuth { server, url, copy_headers: copy_headers?, timeout: timeout?, tls }))
@@ -91,7 +91,7 @@ impl Parse for Copied {
             return Err(Some("name each header".into()));
         }
         if let Some((from, _)) = text.split_once('>') {
-            return Err(Some(format!("a header keeps its name: write {:?}", from.trim().to_ascii_lowercase())));
+            return Err(Some(format!("headers cannot be renamed: write {:?}", from.trim().to_ascii_lowercase())));
         }
         if text.contains([',', ' ']) {
             let names: Vec<_> = text.split([',', ' ']).filter(|name| !name.is_empty()).collect();
@@ -124,7 +124,7 @@ fn reserved(name: &str) -> Option<&'static str> {
         "host" => Some("use host_header"),
         "set-cookie" => Some("the client gets it anyway"),
         "cdn-loop" | "forwarded" | "via" | "x-real-ip" | "x-request-id" => Some("pmesh sets it itself"),
-        _ if name.starts_with("content-") => Some("it is about the body of the message that it comes with"),
+        _ if name.starts_with("content-") => Some("it describes the body of the answer"),
         _ if name.starts_with("x-pmesh-") => Some("pmesh sets it itself"),
         _ if name.strip_prefix("x-forwarded-").is_some_and(|rest| OF_CLIENT.contains(&rest)) => {
             Some("pmesh sets it itself")
@@ -163,7 +163,7 @@ impl std::str::FromStr for Url {
             return Err(is_valid.then(|| format!("the scheme is missing: write {with_scheme:?}")));
         };
         if scheme.eq_ignore_ascii_case("mesh") {
-            return Err(Some("another node cannot be asked: write the address of the server".into()));
+            return Err(Some("a node cannot be the authentication server: write the address of the server".into()));
         }
         let (authority, path) = rest.split_at(rest.find(['/', '?', '#']).unwrap_or(rest.len()));
         if let Some((_, host)) = authority.rsplit_once('@') {
@@ -179,7 +179,7 @@ impl std::str::FromStr for Url {
 impl Url {
     fn new(server: &str, host: &str, path: &str) -> Result<Self, Reason> {
         if path.contains('#') {
-            return Err(Some("no server gets what follows the #: leave it out".into()));
+            return Err(Some("a server never gets the part after the #: remove it".into()));
         }
         if let Some(variable) = path.split(['{', '$']).nth(1) {
             let variable = variable.split(['}', '/', '&']).next().unwrap_or_default();

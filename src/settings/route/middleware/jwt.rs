@@ -121,14 +121,16 @@ fn keys(table: &Scope<'_>, problems: &mut Problems) -> Option<(JwtKeys, Origin)>
     let is_url = keys.as_ref().is_some_and(|keys| keys.value.as_str().is_some_and(|text| text.contains("://")));
     for key in ["refresh", "ca"] {
         if let Some(node) = table.field(key).filter(|_| !is_url) {
-            problems.push(node.problem(format!("`{key}` is for keys at a URL, and these are in a file: remove it")));
+            problems.push(node.problem(format!("`{key}` is for keys at a URL, but these are in a file: remove it")));
             return None;
         }
     }
     match (keys, secret) {
         (Some(keys), Some(secret)) => {
-            let message =
-                format!("tokens are verified with `keys` ({}) or with a secret: remove one of them", keys.origin());
+            let message = format!(
+                "tokens are verified either with `keys` ({}) or with a secret: remove one of them",
+                keys.origin()
+            );
             problems.push(secret.problem(message));
             None
         }
@@ -147,7 +149,7 @@ fn keys(table: &Scope<'_>, problems: &mut Problems) -> Option<(JwtKeys, Origin)>
             };
             let KeysUrl(url) = keys.read(problems)?;
             if let Some(node) = table.field("ca").filter(|_| url.scheme_str() == Some("http")) {
-                problems.push(node.problem("`ca` is for a URL with https"));
+                problems.push(node.problem("`ca` needs a URL with https"));
                 return None;
             }
             Some((JwtKeys::Url { url, refresh: refresh?, ca: ca? }, (&keys).into()))
@@ -192,7 +194,7 @@ fn reserved(name: &HeaderName) -> Option<&'static str> {
     match name.as_str() {
         "x-forwarded-for" | "x-forwarded-proto" | "x-forwarded-host" | "x-forwarded-port" | "x-forwarded-prefix"
         | "x-real-ip" | "x-request-id" | "forwarded" | "via" => Some("pmesh sets it itself"),
-        "authorization" | "cookie" => Some("it is the client's; choose another name, such as x-user"),
+        "authorization" | "cookie" => Some("clients send their own; choose another name, such as x-user"),
         "host" => Some("it belongs to the request"),
         _ => Message::Request.reserved(name),
     }
@@ -274,7 +276,7 @@ impl Parse for KeysUrl {
             return Err(Some("a user and a password are not supported".into()));
         }
         if url.path().ends_with("/.well-known/openid-configuration") {
-            return Err(Some("write the URL that this page has as jwks_uri".into()));
+            return Err(Some("write the URL in jwks_uri of this document".into()));
         }
         if authority.host().is_empty() || url.port_u16() == Some(0) { Err(None) } else { Ok(Self(url)) }
     }
@@ -289,8 +291,7 @@ impl Parse for AlgorithmName {
     fn parse(value: &Value) -> Result<Self, Reason> {
         let text = text(value)?;
         let is_none = text.eq_ignore_ascii_case("none");
-        let reason =
-            is_none.then(|| "anybody could make such tokens; to let everybody in, write jwt = false".to_owned());
+        let reason = is_none.then(|| "anybody can make such tokens; to let everybody in, write jwt = false".to_owned());
         text.parse().map(Self).map_err(|_| {
             let spelled = Algorithm::ALL.iter().find(|known| known.to_string().eq_ignore_ascii_case(text));
             reason.or_else(|| spelled.map(|known| format!("write \"{known}\"")))
