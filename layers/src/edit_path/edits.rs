@@ -7,18 +7,19 @@ use crate::route::{PathPrefix, Removed, StripPrefixLayer, readings};
 
 /// Changes to a path, made in this order: rewrite it, remove a prefix, add a prefix.
 ///
-/// Each byte of the client's path stays as the client sent it, percent-encoding included. The query stays unless a rewrite
-/// has one of its own. The target `*` of an OPTIONS request is never changed.
+/// The path is not decoded or encoded: each part stays as the client sent it. The query stays, unless a rewrite has its own.
+/// The target `*` of an OPTIONS request is never changed.
 ///
 /// # Ambiguous paths
 ///
-/// Some backends read `/v1/../admin` as `/admin`. So a request is rejected if a backend could read its new path as one that
-/// no [reading](crate::route::NoRoute::Ambiguous) of the client's path leads to, or if only some of these readings match the
-/// regex of a rewrite. So no spelling leaves an added prefix with dot segments, adds a host, or passes a rewrite by. A path such
-/// as `/a%2Fb` or `/a//b` can be changed if `/a/b` is changed in the same way.
+/// Some backends read `/v1/../admin` as `/admin`. So the changes are also made to each
+/// [reading](crate::route::NoRoute::Ambiguous) of the client's path. A request is rejected if a backend could read its new
+/// path in a way that is not among the results, or if the regex of a rewrite matches only some of the readings. So no
+/// spelling can escape an added prefix with dot segments, add a host, or avoid a rewrite. A path such as `/a%2Fb` or `/a//b`
+/// can be changed if `/a/b` is changed in the same way.
 ///
-/// A [`RouteTable`](crate::route::RouteTable) does the same for the client's path, and for what is left of it without a prefix.
-/// So if a prefix is removed and nothing else is changed, nothing more is checked here.
+/// A [`RouteTable`](crate::route::RouteTable) already checks the client's path, with and without the prefix. So if removing
+/// a prefix is the only change, it is not checked again here.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct PathEdits {
     rewrite: Option<Rewrite>,
@@ -62,7 +63,7 @@ impl PathEdits {
         self.rewrite.is_none() && self.strip.is_none() && self.add.is_none()
     }
 
-    /// Returns the URI that a request for `uri` is passed on with. The host, where a rewrite needs it, is that of `uri`.
+    /// Returns the new URI of a request for `uri`. If a rewrite needs the host, it is that of `uri`.
     ///
     /// ```
     /// use pmesh_layers::edit_path::PathEdits;
@@ -82,7 +83,7 @@ impl PathEdits {
         self.edited(&request).map(|(uri, _)| uri)
     }
 
-    /// Returns the URI that a request is passed on with, and the new value of `X-Forwarded-Prefix` if a prefix is removed.
+    /// Returns the new URI of a request, and the new value of `X-Forwarded-Prefix` if a prefix is removed.
     ///
     /// # Errors
     ///
@@ -125,8 +126,8 @@ impl PathEdits {
         Ok(edited)
     }
 
-    /// Checks that each reading of the new path is what some reading of the client's path leads to, and that all of these
-    /// match the regex of a rewrite, or none does.
+    /// Checks that each reading of the new path is the changed form of a reading of the client's path, and that all of the
+    /// latter match the regex of a rewrite, or none does.
     fn check<B>(&self, path: &str, edited: &Edited<'_>, request: &Request<B>) -> Result<(), PathRejected> {
         let new = &*edited.path;
         let is_checked = self.rewrite.is_some() || self.add.is_some();
@@ -154,7 +155,7 @@ struct Edited<'a> {
     removed: Option<Removed<'a>>,
 }
 
-/// Checks quickly whether `path` has no other reading. Can return `false` even if there is none.
+/// A quick check that `path` has no other reading. Can return `false` even if there is none.
 fn has_one_reading(path: &str) -> bool {
     readings::is_plain(path) && readings::is_allowed(path)
 }

@@ -31,12 +31,12 @@ pub enum InvalidRewrite {
 #[non_exhaustive]
 pub enum PathRejected {
     /// Some backends would read the new path as one that no reading of the client's path leads to.
-    #[error("the path is ambiguous once it has been changed: some backends would read it as another path")]
+    #[error("the changed path is ambiguous: some backends would read it as another path")]
     Ambiguous,
     /// The new path and the query are too long, or not valid.
-    #[error("the path would not be valid once it has been changed")]
+    #[error("the changed path would not be valid")]
     Invalid,
     /// The new path contains the host, but the request has none.
-    #[error("the path is changed to one with the host, and the request has no valid host")]
+    #[error("the new path needs the host, but the request has no valid one")]
     NoHost,
 }

@@ -14,7 +14,7 @@ use crate::{
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Rewrite {
     target: RewriteTarget,
-    /// How values are taken from the path.
+    /// How to take values from the path.
     sources: Sources,
 }
 
@@ -41,7 +41,7 @@ impl Rewrite {
         self
     }
 
-    /// Returns the new path; `None` if `path` does not match. The values are not encoded: they are parts of a path already.
+    /// Returns the new path; `None` if `path` does not match. The values are not encoded, because they are parts of a path.
     pub(super) fn path<B>(&self, path: &str, request: &Request<B>) -> Result<Option<String>, PathRejected> {
         rewritten_path(&self.target.target, &self.sources, path, request)
             .map(|path| path.ok_or(PathRejected::NoHost))

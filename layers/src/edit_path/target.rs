@@ -8,8 +8,8 @@ use crate::{
 
 /// A path, with placeholders for parts of the request, and perhaps a query.
 ///
-/// The placeholders are those of a [redirect](crate::redirect#targets). `$1` is another way to write `{1}`. A target that has
-/// no query of its own keeps the query of the request.
+/// The placeholders are those of a [redirect](crate::redirect#targets). `$1` is another way to write `{1}`. A target
+/// without a query keeps the query of the request.
 ///
 /// The path must have a single reading: no dot segments, `//` or `;`, and percent-encoding only of characters that need it.
 ///

@@ -1,4 +1,4 @@
-//! What becomes of paths.
+//! Changed and rejected paths.
 
 use http::{Request, Uri};
 

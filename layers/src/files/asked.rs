@@ -8,12 +8,12 @@ use http::{
 
 use super::{folder, path::Named};
 
-/// What matters of a request for a file. It can move to another thread.
+/// The parts of a request that matter for a file. Can move to another thread.
 #[derive(Debug)]
 pub(super) struct Asked {
     pub(super) named: Named,
     pub(super) has_body: bool,
-    /// The headers that select a variant or a part, or make conditions.
+    /// The headers that select a variant or a range, or set conditions.
     pub(super) headers: HeaderMap,
     /// The client's URI if a folder at this path must be redirected.
     pub(super) without_slash: Option<Uri>,
@@ -22,7 +22,7 @@ pub(super) struct Asked {
 }
 
 impl Asked {
-    /// Returns `None` if no file can be the answer.
+    /// Returns `None` if no file can answer the request.
     pub(super) fn new<B>(request: &Request<B>) -> Option<Self> {
         if request.method() != Method::GET && request.method() != Method::HEAD {
             return None;

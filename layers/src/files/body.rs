@@ -13,10 +13,10 @@ use tokio::task::{JoinHandle, spawn_blocking};
 
 use super::{open::Access, variants::Found};
 
-/// How much of a file is in memory at once.
+/// Maximum part of a file that is in memory at once.
 pub(super) const CHUNK: usize = 64 * 1024;
 
-/// A part of a file, which is read as fast as the client takes it.
+/// A range of a file, read as fast as the client takes it.
 #[derive(Debug)]
 pub(super) struct FileBody {
     found: Arc<Found>,
@@ -85,7 +85,7 @@ impl Drop for FileBody {
     }
 }
 
-/// Reads a part of a file that is not longer than [`CHUNK`].
+/// Reads a range of at most [`CHUNK`].
 pub(super) fn read_all(file: &File, position: u64, length: usize, access: Access) -> io::Result<Bytes> {
     let mut all = read(file, position, length, access)?;
     if all.len() == length {
@@ -131,7 +131,7 @@ fn read_cached(file: &File, position: u64, length: usize) -> io::Result<Bytes> {
     use rustix::io::{ReadWriteFlags, preadv2};
 
     let mut bytes = vec![0; length];
-    // If it fails for any other reason, reading it the other way will tell.
+    // Any other error comes up again in the blocking read, which reports it.
     let read = preadv2(file, &mut [io::IoSliceMut::new(&mut bytes)], position, ReadWriteFlags::NOWAIT)
         .map_err(|_| io::Error::from(io::ErrorKind::WouldBlock))?;
     bytes.truncate(read);

@@ -21,7 +21,7 @@ pub enum FilesError {
 }
 
 impl FilesError {
-    /// Whether this machine has no file descriptor or memory left.
+    /// Whether the machine has run out of file descriptors or memory.
     pub fn is_out_of_resources(&self) -> bool {
         matches!(self, Self::Io(error) if is_out_of_resources(error))
     }

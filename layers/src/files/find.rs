@@ -13,7 +13,7 @@ use super::{
 };
 use crate::body::ResponseBody;
 
-/// What a path leads to.
+/// What a path names.
 enum Place {
     File(PathBuf, Found),
     /// The index of a folder.
@@ -21,8 +21,8 @@ enum Place {
     Nothing,
 }
 
-/// Looks for the file and creates the response: all of it at once, because each change of threads costs more than the system
-/// calls. Returns `None` if there is no such file.
+/// Finds the file and creates the response, all on one thread, because changing threads costs more than the system calls.
+/// Returns `None` if there is no such file.
 pub(super) fn answer(settings: &Settings, asked: &Asked, access: Access) -> io::Result<Option<Response<ResponseBody>>> {
     let root = match Root::open(&settings.root, access) {
         Err(error) if is_missing(&error) => return Ok(None),
@@ -98,7 +98,7 @@ mod tests {
         Ok(Some((parts.status.as_u16(), parts.headers, body.collect().await.unwrap().to_bytes().into())))
     }
 
-    /// Makes the system forget the content, if it does.
+    /// Evicts the content from the page cache, if the system allows it.
     fn evict(path: &Path) {
         let file = File::open(path).unwrap();
         file.sync_all().unwrap();

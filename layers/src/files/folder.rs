@@ -1,11 +1,12 @@
-//! Redirects from a folder without a slash at the end to the one with it.
+//! Redirects that add the slash at the end of a folder's path.
 
 use http::{HeaderMap, HeaderValue, Request, Response, StatusCode, Uri, header::LOCATION};
 
 use super::original::OriginalUri;
 use crate::{body::ResponseBody, forwarded::X_FORWARDED_PREFIX};
 
-/// Returns the URI that the client must add a slash to if the request is for a folder. Links in its index are relative to it.
+/// Returns the URI to which the client must add a slash if the request is for a folder: links in the index are relative to
+/// it.
 pub(super) fn without_slash<B>(request: &Request<B>) -> Option<Uri> {
     let path = request.uri().path();
     let original = request.extensions().get();
@@ -13,7 +14,7 @@ pub(super) fn without_slash<B>(request: &Request<B>) -> Option<Uri> {
     if uri.path().ends_with('/') {
         return None;
     }
-    // What another layer has made of a path may work only as it is.
+    // A path that another layer has changed may only work unchanged.
     let is_same_place =
         if path.ends_with('/') { is_prefix(uri.path(), request.headers()) } else { last(uri.path()) == last(path) };
     is_same_place.then(|| uri.clone())
@@ -26,7 +27,7 @@ fn is_prefix(path: &str, headers: &HeaderMap) -> bool {
         .is_some_and(|prefix| !path.is_empty() && prefix.as_bytes().ends_with(path.as_bytes()))
 }
 
-/// The redirect. A relative reference never leads to another host, and stays right behind proxies that change the path.
+/// The redirect. A relative reference never leads to another host, and is also right behind proxies that change the path.
 pub(super) fn redirect(uri: &Uri) -> Option<Response<ResponseBody>> {
     let query = uri.query().map(|query| format!("?{query}")).unwrap_or_default();
     let location = HeaderValue::try_from(format!("./{}/{query}", last(uri.path()))).ok()?;

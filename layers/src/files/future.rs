@@ -23,7 +23,7 @@ pin_project! {
     pub struct ResponseFuture<S: Service<Request<B>>, B> {
         #[pin]
         state: State<S::Future>,
-        // Taken when there is no file.
+        // Taken if there is no file.
         fallback: Option<(S, Request<B>)>,
     }
 }
@@ -37,7 +37,7 @@ pin_project! {
     }
 }
 
-/// Stops when dropped, unless it has begun.
+/// Cancelled on drop, unless it has begun.
 struct Reading(JoinHandle<Answer>);
 
 impl Drop for Reading {

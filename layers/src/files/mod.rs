@@ -1,4 +1,4 @@
-//! Serves files from a folder, and passes on requests for which there is none.
+//! Serves files from a folder, and can pass on requests for missing files.
 //!
 //! ```
 //! use http::{Request, StatusCode};
@@ -33,22 +33,23 @@
 //!
 //! # What is served
 //!
-//! - Only regular files inside the root. A symbolic link can lead to any place inside, but not out. On Linux, the kernel
-//!   ensures this (`openat2`), so there is no gap between a check and the use of its result.
-//! - Nothing that begins with a dot, except `/.well-known/` (RFC 8615). Names that symbolic links lead to do not matter.
-//! - Paths are decoded once. A path with `..`, an encoded slash, a backslash or a NUL is no file. Empty segments are skipped.
-//! - For a folder, its index. Without a slash at the end of the path, a 308 adds it. Folders without an index do not exist,
-//!   and nothing is ever listed.
+//! - Only regular files inside the root. A symbolic link can point to any place inside it, but not outside. On Linux, the
+//!   kernel ensures this (`openat2`), so there is no gap between a check and the use of its result.
+//! - Nothing that begins with a dot, except `/.well-known/` (RFC 8615). The targets of symbolic links can have such names.
+//! - Paths are decoded once. A path with `..`, an encoded slash, a backslash or a NUL never names a file. Empty segments are
+//!   skipped.
+//! - For a folder, its index. If the path has no slash at the end, a 308 adds it. A folder without an index is a 404.
+//!   Folders are never listed.
 //!
-//! [`ServeDir`](tower_http::services::ServeDir) of tower-http determines what the client gets: a precompressed variant of the
-//! file (`.zst`, `.br` or `.gz` after its name), a part of it, or a 304. `ETag` differs for each variant. Text has the
-//! charset UTF-8.
+//! [`ServeDir`](tower_http::services::ServeDir) of tower-http determines the response: a precompressed variant of the file
+//! (`.zst`, `.br` or `.gz` after its name), a range, or a 304. Each variant has its own `ETag`. Text has the charset UTF-8.
 //!
 //! # Threads
 //!
-//! On Linux, files that the system has in memory are read at once, with system calls that fail instead of waiting. Everything
-//! else is read on [tokio's threads for blocking calls](tokio::task::spawn_blocking), in one go for a short file. Long files are
-//! read in pieces of 64 KiB, as fast as the client takes them. If a file becomes shorter while it is sent, the response breaks off.
+//! On Linux, files in the page cache are read at once, with system calls that fail instead of waiting. All other files are
+//! read on [tokio's threads for blocking calls](tokio::task::spawn_blocking), a short file in one go. Long files are read in
+//! pieces of 64 KiB, as fast as the client takes them. If a file becomes shorter while it is being sent, the response is cut
+//! off.
 //!
 //! This module needs the feature `files`, and Unix.
 

@@ -13,23 +13,23 @@ use rustix::{
     io::Errno,
 };
 
-/// How far a system call may go.
+/// Whether a system call may block.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Access {
-    /// Fails with [`WouldBlock`](io::ErrorKind::WouldBlock) unless all that is needed is in memory.
+    /// Fails with [`WouldBlock`](io::ErrorKind::WouldBlock) unless everything it needs is in memory.
     Cached,
     /// May wait for a disk or the network.
     Blocking,
 }
 
-/// Does not wait for the other end of a pipe, nor makes a terminal the process's own.
+/// Does not wait for the other end of a pipe, and does not make a terminal the controlling terminal.
 const READ: OFlags = OFlags::RDONLY.union(OFlags::NONBLOCK).union(OFlags::NOCTTY).union(OFlags::CLOEXEC);
 #[cfg(target_os = "linux")]
 const FOLDER: OFlags = OFlags::PATH.union(OFlags::DIRECTORY).union(OFlags::CLOEXEC);
 #[cfg(not(target_os = "linux"))]
 const FOLDER: OFlags = OFlags::RDONLY.union(OFlags::DIRECTORY).union(OFlags::CLOEXEC);
 
-/// The open root. It is opened for each request: a new release is often put in place by changing a symbolic link.
+/// The open root. It is opened for each request, because new releases are often installed by changing a symbolic link.
 #[derive(Debug)]
 pub(super) struct Root {
     #[cfg(target_os = "linux")]
@@ -54,7 +54,7 @@ impl Root {
         self.access
     }
 
-    /// Opens a file or folder. Symbolic links that lead out of the root do not exist.
+    /// Opens a file or folder. Treats symbolic links that lead out of the root as missing.
     pub(super) fn read(&self, relative: &Path) -> io::Result<(File, Metadata)> {
         let relative = if relative.as_os_str().is_empty() { Path::new(".") } else { relative };
         #[cfg(target_os = "linux")]
@@ -78,7 +78,7 @@ impl Root {
         Ok((file, metadata))
     }
 
-    /// Resolves all symbolic links first, and then opens what they lead to without following any.
+    /// Resolves all symbolic links first, and then opens the result without following any.
     fn open_resolved(&self, relative: &Path) -> io::Result<OwnedFd> {
         let root = self.path.canonicalize()?;
         let target = root.join(relative).canonicalize()?;
@@ -99,7 +99,7 @@ pub(super) fn is_missing(error: &io::Error) -> bool {
     error.raw_os_error().is_some_and(|code| missing.contains(&Errno::from_raw_os_error(code)))
 }
 
-/// Whether the process or the system has no file descriptor or memory left.
+/// Whether the process or the system has run out of file descriptors or memory.
 pub(super) fn is_out_of_resources(error: &io::Error) -> bool {
     let exhausted = [Errno::MFILE, Errno::NFILE, Errno::NOMEM];
     error.raw_os_error().is_some_and(|code| exhausted.contains(&Errno::from_raw_os_error(code)))
@@ -129,7 +129,7 @@ mod linux {
     pub(super) fn open(folder: &OwnedFd, relative: &Path, access: Access) -> Result<OwnedFd, Errno> {
         let beneath = ResolveFlags::BENEATH | ResolveFlags::NO_MAGICLINKS;
         let resolve = match access {
-            // What is mounted below can be of another kind.
+            // A file system mounted below can be of another kind.
             Access::Cached => beneath | ResolveFlags::CACHED | ResolveFlags::NO_XDEV,
             Access::Blocking => beneath,
         };

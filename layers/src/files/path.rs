@@ -7,17 +7,17 @@ use percent_encoding::percent_decode;
 /// The one name that may begin with a dot, as the first segment (RFC 8615).
 const WELL_KNOWN: &[u8] = b".well-known";
 
-/// A path relative to the root. It has no `..`, and nothing hidden in it.
+/// A path relative to the root, without `..` and hidden names.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Named {
     pub(super) path: PathBuf,
-    /// Whether it ends with a slash, so that only a folder has it.
+    /// Whether it ends with a slash, so that only a folder can match.
     pub(super) is_folder: bool,
 }
 
 impl Named {
-    /// Decodes the path of a URI, once. Returns `None` if no file that can be served has this path. Empty segments are
-    /// skipped.
+    /// Decodes the path of a URI once, and skips empty segments. Returns `None` if the path cannot name a file that is
+    /// served.
     pub(super) fn parse(path: &str) -> Option<Self> {
         let mut decoded = Vec::with_capacity(path.len());
         for segment in path.strip_prefix('/')?.split('/').filter(|segment| !segment.is_empty()) {

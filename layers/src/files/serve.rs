@@ -51,13 +51,13 @@ fn head(variants: &Variants, headers: HeaderMap) -> io::Result<Response<Response
     *request.method_mut() = Method::HEAD;
     *request.uri_mut() = format!("/{}", variants.alias()).parse().map_err(io::Error::other)?;
     *request.headers_mut() = headers;
-    // It never waits, because its file system does not.
+    // Never pending, because its file system never is.
     let response =
         service.try_call(request).now_or_never().unwrap_or_else(|| Err(io::ErrorKind::Unsupported.into()))?;
     Ok(response.map(|_| ResponseBody::empty()))
 }
 
-/// Whether the client's part is of the file as it is now (RFC 9110, 13.1.5).
+/// Whether the part that the client has is from the current version of the file (RFC 9110, 13.1.5).
 fn is_in_range_of(request: &HeaderMap, response: &HeaderMap) -> bool {
     let Some(if_range) = request.get(IF_RANGE) else { return true };
     let validator =
@@ -72,7 +72,7 @@ fn complete_headers(response: &mut Response<ResponseBody>, request: &HeaderMap) 
         add_charset(content_type);
     }
     if is_not_modified {
-        // As in the response that the client has (RFC 9110, 15.4.5): weak if it was compressed on the way.
+        // The same as in the response that the client has (RFC 9110, 15.4.5): weak if another layer compressed it.
         headers.insert(VARY, ACCEPT_ENCODING.into());
         if let Some(weak) = headers.get(ETAG).and_then(|etag| weak(etag, request)) {
             headers.insert(ETAG, weak);
@@ -102,7 +102,7 @@ fn add_charset(content_type: &mut HeaderValue) {
     *content_type = with_charset;
 }
 
-/// The position and length of the part of the file that is the body.
+/// The position and length of the body in the file.
 fn part(response: &Response<ResponseBody>) -> Option<(u64, u64)> {
     let number = |text: &str| text.parse::<u64>().ok();
     let length = number(response.headers().get(CONTENT_LENGTH)?.to_str().ok()?)?;

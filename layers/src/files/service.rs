@@ -16,8 +16,8 @@ use tower::{BoxError, Service};
 use super::{asked::Asked, error::FilesError, find::answer, future::ResponseFuture, open::Access, settings::Settings};
 use crate::body::ResponseBody;
 
-/// Answers GET and HEAD with files from a folder. All other requests, and those for files that do not exist, go to the
-/// fallback.
+/// Answers GET and HEAD with files from a folder. All other requests go to the fallback, and so do requests for missing
+/// files.
 ///
 /// See the [module](super) for what it serves.
 #[derive(Debug, Clone)]
@@ -27,8 +27,8 @@ pub struct Files<S = NoFile> {
 }
 
 impl Files {
-    /// Creates a service for the files below `root`. It looks `root` up for each request, so it can be a symbolic link that
-    /// changes.
+    /// Creates a service for the files below `root`. It resolves `root` for each request, so `root` can be a symbolic link
+    /// that changes.
     pub fn new(root: impl AsRef<Path>) -> Self {
         let settings = Settings { root: root.as_ref().into(), index: "index.html".into(), spa: false };
         Self { settings: Arc::new(settings), fallback: NoFile }
@@ -36,14 +36,14 @@ impl Files {
 }
 
 impl<S> Files<S> {
-    /// Sets the name of the file that is served for a folder; `index.html` by default.
+    /// Sets the name of the file to serve for a folder; `index.html` by default.
     #[must_use]
     pub fn index(mut self, name: impl Into<OsString>) -> Self {
         Arc::make_mut(&mut self.settings).index = name.into();
         self
     }
 
-    /// Serves the index of the root for pages that do not exist, as single-page applications need it: if the path has no file
+    /// Serves the index of the root for missing pages, for single-page applications. A page has a path without a file
     /// extension, or the client accepts HTML.
     #[must_use]
     pub fn spa(mut self, spa: bool) -> Self {
@@ -51,7 +51,7 @@ impl<S> Files<S> {
         self
     }
 
-    /// Sets the service for requests that no file answers. By default, they fail with a [`FilesError`].
+    /// Sets the service for requests without a file. By default, they fail with a [`FilesError`].
     #[must_use]
     pub fn fallback<T>(self, fallback: T) -> Files<T> {
         Files { settings: self.settings, fallback }

@@ -21,8 +21,8 @@ pub(super) struct Found {
     pub(super) metadata: Metadata,
 }
 
-/// A file with its precompressed variants, as the file system of a [`ServeDir`](tower_http::services::ServeDir), which looks
-/// for the variants that the client accepts. It only asks for metadata, because it gets nothing but HEAD requests.
+/// A file with its precompressed variants, as the file system of a [`ServeDir`](tower_http::services::ServeDir), which
+/// chooses a variant that the client accepts. The `ServeDir` only asks for metadata, because it gets only HEAD requests.
 #[derive(Debug, Clone)]
 pub(super) struct Variants(Arc<Shared>);
 
@@ -30,7 +30,7 @@ pub(super) struct Variants(Arc<Shared>);
 struct Shared {
     root: Root,
     path: PathBuf,
-    /// What the file is called in requests to the `ServeDir`.
+    /// The name of the file in requests to the `ServeDir`.
     alias: String,
     plain: Arc<Found>,
     /// The variant that was found.
@@ -103,7 +103,7 @@ impl fs::Backend for Variants {
     }
 }
 
-/// What `ETag` and `Last-Modified` are made of.
+/// The data for `ETag` and `Last-Modified`.
 #[derive(Debug)]
 pub(super) struct VariantMetadata {
     modified: io::Result<SystemTime>,
@@ -111,9 +111,9 @@ pub(super) struct VariantMetadata {
 }
 
 impl VariantMetadata {
-    /// `number` tells the variants of a file apart.
+    /// `number` distinguishes the variants of a file.
     fn new(metadata: &Metadata, number: u64) -> Self {
-        // Build tools set the time to one of these, which is then the same for all versions of the file.
+        // Some build tools set one of these times, the same for all versions of the file.
         let is_real = |time: &SystemTime| *time >= SystemTime::UNIX_EPOCH + Duration::from_secs(2);
         let modified = metadata.modified().ok().filter(is_real);
         // Variants can have the same time and even the same length, but not the same `ETag`.
@@ -136,7 +136,7 @@ impl fs::Metadata for VariantMetadata {
     }
 }
 
-/// A file that a [`ServeDir`](tower_http::services::ServeDir) has opened, which it never does.
+/// The type of files that a [`ServeDir`](tower_http::services::ServeDir) opens. It never opens any here.
 #[derive(Debug)]
 pub(super) enum Unopened {}
 

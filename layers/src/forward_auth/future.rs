@@ -94,7 +94,7 @@ where
     }
 }
 
-/// The answer of the server as the response to a request with this method. The server was asked with GET.
+/// The server's answer as the response to a request with this method. The server itself got a GET.
 fn rejection(verdict: Response<ResponseBody>, method: &Method) -> Response<ResponseBody> {
     if *method != Method::HEAD {
         return verdict;

@@ -15,12 +15,13 @@ use crate::{
     call::Call,
 };
 
-/// A layer that asks an authentication server about each request before it passes on. The [module](super) has an example.
+/// A layer that asks an authentication server about each request before it passes the request on. The [module](super) has an
+/// example.
 ///
 /// The server gets a GET without a body, with the headers of the client except those that are about its connection, its
 /// body, or a part or version of the response. `X-Forwarded-Method` and `X-Forwarded-Uri` describe the request, as do
-/// `X-Original-Method` and `X-Original-URL`, which servers for nginx read. Whatever the client sent under these names, or
-/// under names that CGI cannot tell apart from them, is removed.
+/// `X-Original-Method` and `X-Original-URL`, which servers for nginx read. If the client sent headers of these names, or of
+/// names that CGI cannot tell apart from them, they are removed.
 ///
 /// | the server | the client |
 /// | --- | --- |
@@ -29,7 +30,7 @@ use crate::{
 /// | fails, or switches protocols | gets nothing: the layer fails with the error of the server, or with [`NoVerdict`](super::NoVerdict) |
 ///
 /// The inner service gets the [headers to copy](Self::copy_headers) from the server only. The body of the request is not
-/// read before the server has answered. Nothing is remembered: each request costs one to the server.
+/// read before the server has answered. Answers are not cached: each request causes one to the server.
 ///
 /// Put this layer inside a [`ForwardedLayer`](crate::forwarded::ForwardedLayer), which sets `X-Forwarded-For`, `-Proto` and
 /// `-Host`. Without it, a client can choose them. Requests to the server have no extensions, and no time limit: put a
@@ -47,8 +48,8 @@ impl<A> ForwardAuthLayer<A> {
     }
 
     /// Copies these headers from the answer of the server to the request, if the server admits it. They are always removed
-    /// from the request first, together with headers that CGI cannot tell apart from them, and with trailers of these names. Of equal values, one is
-    /// copied.
+    /// from the request first, together with headers that CGI cannot tell apart from them, and with trailers of these names.
+    /// If the server sends the same value twice, it is copied once.
     #[must_use]
     pub fn copy_headers(mut self, names: impl IntoIterator<Item = HeaderName>) -> Self {
         let Settings { question, copied } = &*self.settings;
@@ -102,7 +103,7 @@ where
     fn call(&mut self, request: Request<B>) -> Self::Future {
         let question = self.settings.question.about(&request);
         let verdict = Call::new(&mut self.server, question);
-        // The one that is ready.
+        // The call takes the service that is ready.
         let clone = self.inner.clone();
         let inner = mem::replace(&mut self.inner, clone);
         ForwardAuthFuture::asking(verdict, inner, request.map(RequestBody::new), Arc::clone(&self.settings))

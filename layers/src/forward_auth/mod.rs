@@ -1,4 +1,4 @@
-//! Asks an authentication server about each request, and passes on only what it admits.
+//! Asks an authentication server about each request, and passes on only those that it admits.
 //!
 //! ```
 //! use bytes::Bytes;

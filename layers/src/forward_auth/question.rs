@@ -16,10 +16,10 @@ use crate::{
 
 const X_FORWARDED_METHOD: HeaderName = HeaderName::from_static("x-forwarded-method");
 const X_FORWARDED_URI: HeaderName = HeaderName::from_static("x-forwarded-uri");
-/// What servers for nginx read.
+/// For servers that are made for nginx.
 const X_ORIGINAL_METHOD: HeaderName = HeaderName::from_static("x-original-method");
 const X_ORIGINAL_URL: HeaderName = HeaderName::from_static("x-original-url");
-/// How many headers are added at most.
+/// Maximum number of added headers.
 const ADDED: usize = 7;
 
 /// The request to the server.
@@ -84,12 +84,12 @@ fn describe<B>(request: &Request<B>, headers: &mut HeaderMap) {
     }
 }
 
-/// Whether the server does not get a header of the client.
+/// Whether a header of the client is kept from the server.
 fn is_kept_back(name: &HeaderName) -> bool {
-    // Of the connection, and of the body.
+    // About the connection or the body.
     const ABOUT_THE_MESSAGE: [HeaderName; 8] =
         [CONNECTION, EXPECT, PROXY_AUTHENTICATE, PROXY_AUTHORIZATION, TE, TRAILER, TRANSFER_ENCODING, UPGRADE];
-    // The answer to them could be 206, 304 or 412, about something else than the question.
+    // The server could answer these with 206, 304 or 412, which say nothing about access.
     const ABOUT_THE_RESPONSE: [HeaderName; 6] =
         [IF_MATCH, IF_MODIFIED_SINCE, IF_NONE_MATCH, IF_RANGE, IF_UNMODIFIED_SINCE, RANGE];
 
@@ -99,7 +99,7 @@ fn is_kept_back(name: &HeaderName) -> bool {
         || ABOUT_THE_RESPONSE.contains(name)
         || matches!(text, "digest" | "http2-settings" | "keep-alive" | "proxy-connection" | "repr-digest")
         || text.starts_with("content-")
-        // Servers read the request from these, and also from `X-Original-URI`.
+        // Servers learn about the request from these, and some from `X-Original-URI`.
         || cgi_name::begins_with(text, "x-original-")
         || cgi_name::is_same(text, X_FORWARDED_METHOD.as_str())
         || cgi_name::is_same(text, X_FORWARDED_URI.as_str())

@@ -1,6 +1,6 @@
 use super::{question::Question, verdict::Copied};
 
-/// What to ask the server, and what to copy from its answer.
+/// The request to the server, and the headers to copy from its answer.
 #[derive(Debug, Clone)]
 pub(super) struct Settings {
     pub(super) question: Question,

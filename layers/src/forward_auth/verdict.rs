@@ -9,16 +9,17 @@ use crate::{
     edit_headers::HeaderEdits,
 };
 
-/// The authentication server answered with a status that is neither consent nor a response for the client, such as 101.
+/// The authentication server answered with a status that neither admits the request nor can be sent to the client, such as
+/// 101.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
-#[error("the authentication server answered with {0}, which does not answer the question")]
+#[error("the authentication server answered with {0}, which neither admits nor rejects the request")]
 pub struct NoVerdict(pub(super) StatusCode);
 
 /// The headers that are copied from the server to the request.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Copied {
     names: Vec<HeaderName>,
-    /// Removes what the client sent.
+    /// Removes these headers from the client's request.
     of_client: HeaderEdits,
 }
 
@@ -52,8 +53,7 @@ pub(super) fn cookies(verdict: &HeaderMap) -> Vec<HeaderValue> {
     verdict.get_all(SET_COOKIE).iter().cloned().collect()
 }
 
-/// Reads the rest of an answer that nobody needs, so that its connection can be used again. A long or slow rest is not worth
-/// that.
+/// Reads the rest of an unneeded answer, so that its connection can be reused. Gives up if the rest is long or slow.
 pub(super) fn drain(rest: ResponseBody) {
     const LONG: usize = 64 * 1024;
     const SLOW: Duration = Duration::from_secs(5);
