@@ -1,4 +1,4 @@
-//! How a request ends.
+//! The outcome of a request.
 
 use http::{
     HeaderName, Request, Response, StatusCode,
@@ -31,7 +31,7 @@ pub(super) fn malformed(rejected: &HostRejected) -> Outcome {
     Outcome::Response { status, location: None, allow: None, why: rejected.to_string() }
 }
 
-/// The response of a layer. If it is for an error, that is the reason.
+/// The response of a layer. If it is an error response, the error is the reason.
 pub(super) fn response(response: &Response<ResponseBody>, why: Option<String>) -> Outcome {
     let text =
         |name: HeaderName| response.headers().get(name).map(|value| String::from_utf8_lossy(value.as_bytes()).into());
@@ -70,7 +70,7 @@ pub(super) fn of_route(answer: &Response<ResponseBody>, route: &Route, parts: &[
     let own = match route.answer {
         Answer::Redirect(_) => Some("the redirect of the route"),
         Answer::Respond(_) => Some("the response of the route"),
-        // If there is no file, the error says so.
+        // Without a file, the error is the reason.
         Answer::Files(..) if answer.extensions().get::<Cause>().is_none() => Some("the files of the route"),
         Answer::Upstream(_) | Answer::Files(..) => None,
     };

@@ -1,4 +1,4 @@
-//! What each part of the middleware did, in words.
+//! Describes what each part of the middleware did.
 
 use std::path::Path;
 
@@ -20,7 +20,7 @@ use pmesh_layers::{
 
 use crate::settings::{ErrorPages, ForwardAuth};
 
-pub(super) const RATE_LIMIT: &str = "429 if too many requests have come before; this one is not counted";
+pub(super) const RATE_LIMIT: &str = "429 after too many requests; this request is not counted";
 
 /// What happened when a request passed a part.
 pub(super) struct Ran<'a> {
@@ -54,7 +54,7 @@ pub(super) fn edits(edits: &HeaderEdits, message: &str) -> String {
 
 pub(super) fn pages(pages: &ErrorPages) -> String {
     let statuses: Vec<_> = pages.keys().map(StatusCode::as_str).collect();
-    format!("pages for errors of pmesh: {}", statuses.join(", "))
+    format!("pages for pmesh's own errors: {}", statuses.join(", "))
 }
 
 pub(super) fn compress(ran: &Ran<'_>) -> String {
@@ -74,7 +74,7 @@ pub(super) fn redirect_https(ran: &Ran<'_>, redirects_itself: bool) -> String {
 
 pub(super) fn clients(filter: &ClientFilterLayer, ran: &Ran<'_>, is_known: bool) -> String {
     let client = ClientAddr::from_extensions(ran.request.extensions()).filter(|_| is_known);
-    let Some(client) = client else { return "depends on the client: give its address with --from".to_owned() };
+    let Some(client) = client else { return "depends on the client: set its address with --from".to_owned() };
     match filter.verdict(client.ip()) {
         ClientVerdict::AllowedIn(network) => format!("{client} is in {network}"),
         ClientVerdict::Allowed => format!("{client} is in no denied network"),
@@ -114,7 +114,7 @@ pub(super) fn path(ran: &Ran<'_>, unchanged: &str) -> String {
 
 pub(super) fn forward_auth(auth: &ForwardAuth) -> String {
     let path = auth.url.path_and_query().map_or("/", |path| path.as_str());
-    format!("asks {} for {path}; this assumes that it lets the request in", auth.server)
+    format!("asks {} for {path}; assumed to let the request in", auth.server)
 }
 
 pub(super) fn basic_auth(ran: &Ran<'_>) -> String {

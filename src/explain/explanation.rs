@@ -5,32 +5,32 @@ use serde::{Deserialize, Serialize};
 /// What happens to a request, and why.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Explanation {
-    /// The listener that takes it.
+    /// The listener that accepts it.
     pub listener: ExplainedListener,
     /// The name in the TLS handshake (SNI); `None` without one.
     pub server_name: Option<String>,
-    /// The host that it names; `None` if the listener does not get to see it.
+    /// The host that it names; `None` if the listener never sees it.
     pub host: Option<ExplainedHost>,
     /// The address of its client; `None` if it was not given.
     pub client: Option<String>,
     /// Its route; `None` if it has none.
     pub route: Option<ExplainedRoute>,
-    /// Routes for the same host that it does not get, the nearest first.
+    /// Routes for the same host that it does not take, the closest first.
     pub passed_over: Vec<PassedOver>,
     /// What the middleware of the route does, up to the part that answers the request.
     pub middleware: Vec<ExplainedPart>,
-    /// How it ends.
+    /// The response, the upstream or silence.
     pub outcome: Outcome,
 }
 
-/// The listener that takes a request.
+/// The listener that accepts a request.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ExplainedListener {
     /// Its name.
     pub name: String,
     /// Its port; 0 if the kernel picks one.
     pub port: u16,
-    /// Why it is this one, if the URL does not say that.
+    /// Why it is this one, if that does not follow from the URL.
     pub note: Option<String>,
 }
 
@@ -58,7 +58,7 @@ pub struct ExplainedRoute {
     pub why: String,
 }
 
-/// A route for the same host that does not get the request.
+/// A route for the same host that the request does not take.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PassedOver {
     /// Host, path and conditions.
@@ -80,7 +80,7 @@ pub struct ExplainedPart {
     pub answers: bool,
 }
 
-/// How a request ends.
+/// The outcome of a request.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "snake_case")]
 pub enum Outcome {
@@ -121,7 +121,7 @@ pub struct ExplainedEndpoint {
     /// Its state in the running node, for people.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub state: Option<String>,
-    /// Whether the running node leaves it alone for now, after failures. It gets requests only if all others fail.
+    /// Whether it is backing off in the running node. Then it gets requests only if all others fail.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub is_backing_off: Option<bool>,
 }

@@ -1,4 +1,4 @@
-//! Which listener takes a request.
+//! Chooses the listener for a request.
 
 use super::{
     explanation::ExplainedListener,
@@ -7,12 +7,12 @@ use super::{
 };
 use crate::settings::{Listener, ListenerKind, Port, Settings};
 
-/// The listener that takes a request.
+/// The listener for a request.
 #[derive(Debug, Clone)]
 pub(super) struct Chosen {
     pub(super) listener: Listener,
     pub(super) explained: ExplainedListener,
-    /// Why the listener cannot understand the client, if so.
+    /// Why the listener cannot understand the client, if it cannot.
     pub(super) mismatch: Option<&'static str>,
 }
 

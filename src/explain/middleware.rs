@@ -1,4 +1,4 @@
-//! What the middleware of a route does to a request: each part alone, one after the other.
+//! Runs a request through the middleware of a route, one part after the other.
 
 use http::Request;
 

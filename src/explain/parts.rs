@@ -21,10 +21,10 @@ pub(super) struct Part<'a> {
 
 pub(super) type Effect<'a> = Box<dyn Fn(&effects::Ran<'_>) -> String + Send + 'a>;
 
-/// The parts of the middleware of a route, in the order in which requests pass them. `is_live` with the state of the running
-/// node.
+/// The parts of the middleware of a route, in the order in which requests pass them. `is_live` if the state is that of the
+/// running node.
 pub(super) fn parts<'a>(route: &'a Route, request: &Request<()>, asked: &Asked, is_live: bool) -> Vec<Part<'a>> {
-    // Whoever adds a part says here what it does.
+    // A new part needs its description here.
     let Middleware {
         keys: _,
         compress,
@@ -77,7 +77,7 @@ pub(super) fn parts<'a>(route: &'a Route, request: &Request<()>, asked: &Asked, 
         parts.push(Part { alone: Route { redirect_https: true, ..part.alone }, ..part });
     }
     if let Some(clients) = clients {
-        // Without an address, nothing can be said.
+        // Without an address, the effect is unknown.
         let known = asked.from.and(Some(clients.clone()));
         let is_known = known.is_some();
         let middleware = Middleware { clients: known, ..none.clone() };
@@ -113,7 +113,7 @@ pub(super) fn parts<'a>(route: &'a Route, request: &Request<()>, asked: &Asked, 
         parts.push(part("forward_auth", middleware, Box::new(|_| effects::forward_auth(auth))));
     }
     if let Some(jwt) = jwt {
-        // Without the keys, nothing can be said.
+        // Without the keys, the effect is unknown.
         let is_known = is_live || !is_fetched(jwt);
         let middleware = Middleware { jwt: Some(jwt.clone()).filter(|_| is_known), ..none.clone() };
         parts.push(part("jwt", middleware, Box::new(move |ran| effects::jwt(ran, is_known))));
@@ -140,7 +140,11 @@ pub(super) fn parts<'a>(route: &'a Route, request: &Request<()>, asked: &Asked, 
     }
     if let Some(size) = *buffer {
         let middleware = Middleware { buffer: Some(size), ..none.clone() };
-        parts.push(part("buffer", middleware, Box::new(move |_| format!("reads bodies of up to {size} bytes first"))));
+        parts.push(part(
+            "buffer",
+            middleware,
+            Box::new(move |_| format!("reads bodies of up to {size} bytes before forwarding")),
+        ));
     }
     if let Some(mirror) = mirror {
         // The explanation itself copies nothing.
@@ -158,7 +162,7 @@ fn clients_key(clients: &ClientFilterLayer, request: &Request<()>) -> &'static s
     }
 }
 
-/// The route without the parts that would do something outside of this process, or that lack an answer to go by.
+/// The route without the parts that would act outside of this process, or that lack the data to decide.
 pub(super) fn harmless(route: &Route, asked: &Asked, is_live: bool) -> Route {
     let mut route = route.clone();
     if !is_live {

@@ -20,7 +20,7 @@ pub struct Question {
     /// Each as `Name: value`.
     #[serde(default)]
     pub headers: Vec<String>,
-    /// The address that the client connects from.
+    /// The client's address.
     #[serde(default)]
     pub from: Option<IpAddr>,
     /// The name in the TLS handshake, if it is not the host of the URL.
@@ -58,7 +58,7 @@ impl Question {
         let port = authority.rsplit_once(':').map(|(_, port)| port).and_then(|port| port.parse::<u16>().ok());
         let target = if target.starts_with('/') { target.to_owned() } else { format!("/{target}") };
         let uri = target.parse::<Uri>().map_err(|_| {
-            invalid(format!("{target:?} cannot be the path of a request: write other letters as %20 and the like"))
+            invalid(format!("{target:?} cannot be the path of a request: write other characters as %20 and the like"))
         })?;
         let method = self.method.as_deref().unwrap_or("GET");
         let method = Method::from_bytes(method.as_bytes())

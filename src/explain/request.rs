@@ -35,7 +35,7 @@ impl Asked {
         *request.method_mut() = self.method.clone();
         *request.uri_mut() = self.uri.clone();
         *request.headers_mut() = self.headers.clone();
-        // No client has the unspecified address, so no network contains an unknown client, except one with all clients.
+        // No client has the unspecified address. So an unknown client is in no network, except one with all clients.
         let peer = (self.from.unwrap_or(Ipv4Addr::UNSPECIFIED.into()), 0).into();
         let info = match &self.server_name {
             Some(name) => ConnInfo::tls(peer, name.clone()),
@@ -46,7 +46,7 @@ impl Asked {
     }
 }
 
-/// A body that has the length that the headers declare, but no content.
+/// A body with the declared length, but no content.
 pub(super) fn declared_body(headers: &HeaderMap) -> RequestBody {
     let length = headers.get(CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse().ok());
     length.map_or_else(RequestBody::empty, |length| RequestBody::new(Declared(length)))

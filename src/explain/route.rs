@@ -1,4 +1,4 @@
-//! Which route a request has, and why.
+//! Which route a request takes, and why.
 
 use std::collections::HashMap;
 
@@ -125,7 +125,7 @@ fn why_not(
         Verdict::Chosen => "the path is ambiguous".to_owned(),
         Verdict::Unmet(Unmet::Method(_)) => format!("{} is not one of its methods", request.method()),
         Verdict::Unmet(unmet @ Unmet::Client(_)) if asked.from.is_none() => {
-            format!("it is only for {unmet}; give the client with --from")
+            format!("it is only for {unmet}; set the client with --from")
         }
         Verdict::Unmet(unmet) => format!("it is only for {unmet}"),
         Verdict::Later => "an earlier route for the same path gets it".to_owned(),

@@ -131,7 +131,7 @@ async fn arrive(
     Ok((arrived.take(), response))
 }
 
-/// How a request ends that names no served host. The same rule as in the server.
+/// The outcome of a request that names no served host, by the same rule as in the server.
 fn rejected(error: &(dyn std::error::Error + 'static), asked: &Asked) -> Outcome {
     match error.downcast_ref::<HostRejected>() {
         Some(rejected) if rejected.is_malformed() && asked.is_tls => answer::malformed(rejected),

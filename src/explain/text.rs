@@ -4,7 +4,7 @@ use http::StatusCode;
 
 use super::explanation::{ExplainedEndpoint, Explanation, Outcome, PassedOver};
 
-/// Maximum number of routes that are listed although they do not get the request.
+/// Maximum number of listed routes that the request does not take.
 const PASSED_OVER: usize = 10;
 /// Width of the first column.
 const LABEL: usize = 12;

@@ -23,7 +23,7 @@ pub fn memory() -> BufferMemory {
     BufferMemory::new(MEMORY)
 }
 
-/// The layer, if bodies are buffered. The client has the same time as if they were not.
+/// The layer, if bodies are buffered. The same limits apply to the client as without it.
 pub fn layer(route: &Route, body_min_rate: u64, memory: &BufferMemory) -> Option<BufferLayer> {
     if route.endpoints().is_empty() {
         return None;

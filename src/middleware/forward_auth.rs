@@ -14,7 +14,7 @@ pub(super) fn layer<S: Inner, A: Inner>(
     let layer = ForwardAuthLayer::new(server, auth.url.clone()).copy_headers(auth.copy_headers.iter().cloned());
     ServiceBuilder::new()
         .layer(layer)
-        // Cookies of the server belong on errors, too: it may have renewed a session, and will not do so again.
+        // Error responses get the server's cookies, too: it may have renewed a session, and will not do that twice.
         .layer(answer_errors())
         .into_inner()
 }

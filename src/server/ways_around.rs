@@ -1,4 +1,4 @@
-//! Routes that lead around the protection of another route, because they change the path.
+//! Finds routes that bypass the protection of another route, because they change the path.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
@@ -13,8 +13,8 @@ use crate::{
 /// Keys that keep requests out.
 const GUARDS: [&str; 5] = ["allow", "deny", "basic_auth", "forward_auth", "jwt"];
 
-/// Says which routes pass on a path as that of another route, to the same upstream, without a key that protects it there.
-/// Rewrites are left out: they could do anything.
+/// Warns of routes that turn a path into that of another route with the same upstream, but lack a key that protects the
+/// other route. Ignores rewrites, which could do anything.
 pub(super) fn doubts(settings: &Settings) -> Vec<String> {
     let mut doubts = BTreeMap::new();
     if !settings.routes.iter().any(changes_prefix) {
@@ -33,7 +33,7 @@ pub(super) fn doubts(settings: &Settings) -> Vec<String> {
                 if let Some((from, to)) = way(one, other, table) {
                     let keys = guards(&other.route.middleware, &one.route.middleware).join(" and ");
                     let doubt = format!(
-                        "{}: {from} is passed on as {to}, but {keys} of {} {} not apply to it: write a route for {from} with {keys}, \
+                        "{}: {from} is forwarded as {to}, but {keys} of {} {} not apply to it: write a route for {from} with {keys}, \
                          too",
                         one.route.origin,
                         other.route.name,
@@ -58,15 +58,15 @@ fn guards(one: &Middleware, other: &Middleware) -> Vec<&'static str> {
     GUARDS.into_iter().filter(|key| one.keys.contains(key) && !other.keys.contains(key)).collect()
 }
 
-/// Whether the route of `one`, which has the same host, could lead around that of `other`. Routes that change the path
-/// themselves protect the client's path, not that of the backend.
+/// Whether the route of `one`, which has the same host, can bypass that of `other`. If `other` changes the path itself, it
+/// protects the client's path, not that of the backend.
 fn is_around(one: &ServedPlace<'_>, other: &ServedPlace<'_>) -> bool {
     other.route.path_edits().is_empty()
         && !guards(&other.route.middleware, &one.route.middleware).is_empty()
         && one.route.endpoints().iter().any(|endpoint| other.route.endpoints().contains(endpoint))
 }
 
-/// A path for which `one` is chosen, and which is passed on as a path of `other` is.
+/// A path that takes the route `one`, and that path as forwarded, which is the same as for a path of `other`.
 fn way(one: &ServedPlace<'_>, other: &ServedPlace<'_>, table: &RouteTable<usize>) -> Option<(String, String)> {
     match other.place.path {
         RoutePath::Exact(path) => way_to(path.as_str(), one, table),

@@ -14,7 +14,7 @@ use crate::settings::{ForwardAuth, Route};
 /// Sends requests to the authentication server, over connections like those to an endpoint.
 pub(super) type AuthServer = Balance<Attempt>;
 
-/// The server of a route, for a worker. Without `connections`, it lets nobody in.
+/// The server of a route, for one worker. Without `connections`, nobody gets in.
 pub(super) fn auth_server(
     auth: &ForwardAuth,
     route: &Route,

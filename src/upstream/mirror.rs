@@ -12,10 +12,10 @@ use crate::{
     settings::{Answer, Route},
 };
 
-/// By which a backend can tell copies from other requests. Clients cannot send it.
+/// The header that marks copies for backends. Clients cannot send it.
 const HEADER: HeaderName = HeaderName::from_static("x-pmesh-mirror");
 
-/// Builds the layer of each worker. A copy takes the same path as its request, except for its endpoint.
+/// Builds the layer of each worker. Copies pass the same layers as their requests, except for the endpoint.
 pub(super) fn mirrors(
     route: &Route,
     settings: &RouteSettings,
@@ -29,7 +29,7 @@ pub(super) fn mirrors(
         .max_in_flight(mirror.max_in_flight)
         .memory(endpoints.buffer_memory().clone())
         .header(HEADER, HeaderValue::from_static("1"))
-        // The proxy limits the time for the head of the response. The body has as much time again.
+        // The proxy limits the time for the head of the response. The body gets the same time again.
         .timeout(route.response_timeout.saturating_mul(2))
         .stats(Arc::clone(endpoints.mirrored()));
     let route = Route { answer: Answer::Upstream(vec![mirror.upstream.clone()]), ..route.clone() };

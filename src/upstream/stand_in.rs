@@ -74,7 +74,7 @@ impl StandInRoute {
         Ok(Self { service, sent })
     }
 
-    /// The middleware of a route around a stand-in, whatever its answer is.
+    /// The middleware of a route around a stand-in, with any kind of answer.
     pub fn only_middleware(route: &Route, around: Surroundings<'_>) -> Self {
         let (common, shared) = (around.common(), &around.shared(route));
         let stand_in = StandIn::new(route);
@@ -110,7 +110,7 @@ impl StandInRoute {
     }
 }
 
-/// What the answer to a request depends on, besides its route.
+/// What a response depends on, besides the route.
 #[derive(Debug, Clone, Copy)]
 pub struct Surroundings<'a> {
     /// The settings.
@@ -160,7 +160,7 @@ impl StandIn {
     }
 }
 
-/// Stands in for an authentication server, which is not asked: lets every request in.
+/// Stands in for an authentication server, and lets every request in.
 fn consent(_: &ForwardAuth) -> impl Inner + use<> {
     tower::service_fn(|_: Request<RequestBody>| ready(Ok::<_, BoxError>(Response::default())))
 }

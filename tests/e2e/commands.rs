@@ -206,10 +206,10 @@ fn check_warns_about_a_route_that_leads_around_the_protection_of_another() {
     };
     assert_eq!(
         warnings("strip_prefix = true", ""),
-        "pmesh: warning: [HOME]/config.toml:7: routes[0].routes[1]: /api/admin is passed on as /admin, but allow of \
+        "pmesh: warning: [HOME]/config.toml:7: routes[0].routes[1]: /api/admin is forwarded as /admin, but allow of \
          a.test/admin does not apply to it: write a route for /api/admin with allow, too\n"
     );
-    assert!(warnings("strip_prefix = true\nadd_prefix = \"/admin\"", "").contains(": /api/ is passed on as /admin/,"));
+    assert!(warnings("strip_prefix = true\nadd_prefix = \"/admin\"", "").contains(": /api/ is forwarded as /admin/,"));
     for (keys, more) in [
         ("strip_prefix = true\nallow = \"10.0.0.0/8\"", ""),
         ("strip_prefix = true\nadd_prefix = \"/v1\"", ""),

@@ -421,7 +421,7 @@ fn explain_asks_nobody() {
     let mut command = Command::new(PROGRAM);
     let output = command.env_clear().args(["explain", "--live", "--home"]).arg(program.home()).arg(url).output();
     let text = String::from_utf8(output.unwrap().stdout).unwrap();
-    let expected = format!("asks {} for /verify?a=b; this assumes that it lets the request in", server.address);
+    let expected = format!("asks {} for /verify?a=b; assumed to let the request in", server.address);
     assert!(text.contains(&expected), "{text}");
     assert!(server.connections().is_empty() && backend.connections().is_empty());
 }

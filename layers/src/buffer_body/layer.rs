@@ -18,14 +18,14 @@ use crate::{
 
 /// A layer that reads request bodies up to a size before it passes the request on. The [module](super) has an example.
 ///
-/// A body that is longer, or that does not fit into the [memory](Self::memory), streams on: the inner service first gets what
-/// has been read, then the rest. If the client declares a longer body, nothing is read.
+/// A body that is longer, or that does not fit into the [memory](Self::memory), streams: the inner service first gets the
+/// part that has been read, then the rest. If the client declares a longer body, nothing is read.
 ///
-/// A body that has been read keeps its trailers. If it has none, its length is known from then on. The `Expect` of its request
+/// A buffered body keeps its trailers. If it has none, its length is known to the inner service. The `Expect` of its request
 /// is removed, because the client has sent the body.
 ///
 /// Requests without a body and upgrades pass at once. So do the requests of gRPC (`application/grpc`) and of Connect streams
-/// (`application/connect+`), whose clients may wait for a response before they send more. Leave the layer out for other
+/// (`application/connect+`), whose clients may wait for a response before they send more. Do not use the layer for other
 /// clients that do so: their requests would fail.
 #[derive(Debug, Clone)]
 pub struct BufferBodyLayer {
@@ -47,9 +47,9 @@ impl BufferBodyLayer {
         Self { memory, ..self }
     }
 
-    /// Sets how long the client may pause in a body, and how slow a body can be. The request fails with
-    /// [`TimedOut::Client`](crate::response_timeout::TimedOut::Client) otherwise. By default, the client can pause for 60
-    /// seconds, and there is no minimum rate.
+    /// Sets the longest pause in a body, and its minimum rate. If the client is slower, the request fails with
+    /// [`TimedOut::Client`](crate::response_timeout::TimedOut::Client). By default, the client can pause for 60 seconds, and
+    /// there is no minimum rate.
     ///
     /// The inner service needs a timeout of its own, for the response.
     #[must_use]
@@ -104,7 +104,7 @@ where
 }
 
 impl BufferBodyLayer {
-    /// Whether a request passes at once.
+    /// Whether a request passes without buffering.
     fn passes(&self, request: &Request<RequestBody>) -> bool {
         request.body().is_end_stream()
             || request.body().size_hint().lower() > self.max as u64

@@ -8,7 +8,7 @@ use bytes::Bytes;
 /// The first allocation of a buffer. Most bodies are short.
 const FIRST: usize = 1024;
 
-/// The memory for bodies, with a limit for all together. Its clones are the same memory, also between threads.
+/// Memory for bodies, with a limit for all of them together. Clones share it, also between threads.
 #[derive(Debug, Clone)]
 pub struct BufferMemory {
     used: Arc<AtomicUsize>,
@@ -16,12 +16,12 @@ pub struct BufferMemory {
 }
 
 impl BufferMemory {
-    /// Creates a memory for this many bytes.
+    /// Creates memory for this many bytes.
     pub fn new(max: usize) -> Self {
         Self { used: Arc::default(), max }
     }
 
-    /// How many bytes are in use.
+    /// The number of bytes in use.
     pub fn used(&self) -> usize {
         self.used.load(Ordering::Relaxed)
     }
@@ -33,7 +33,7 @@ impl BufferMemory {
 }
 
 impl Default for BufferMemory {
-    /// A memory without a limit.
+    /// Memory without a limit.
     fn default() -> Self {
         Self::new(usize::MAX)
     }
@@ -43,7 +43,7 @@ impl Default for BufferMemory {
 #[derive(Debug)]
 pub(crate) struct Buffer {
     data: Vec<u8>,
-    /// How much of the memory it has taken.
+    /// The number of bytes reserved in the memory.
     taken: usize,
     memory: BufferMemory,
     max: usize,
@@ -61,7 +61,7 @@ impl Buffer {
             return false;
         };
         if length > self.taken {
-            // It doubles, but a client that only announces a body has no memory.
+            // Doubles. Nothing is allocated for a declared length: a client that only announces a body takes no memory.
             let capacity = length.max(self.taken.saturating_mul(2)).max(FIRST).min(self.max);
             if !self.memory.take(capacity - self.taken) {
                 return false;
@@ -73,7 +73,7 @@ impl Buffer {
         true
     }
 
-    /// The data. The memory is in use until all clones are dropped.
+    /// The data. Its memory counts as in use until all clones are dropped.
     pub(crate) fn into_bytes(self) -> Bytes {
         if self.data.is_empty() { Bytes::new() } else { Bytes::from_owner(self) }
     }

@@ -1,8 +1,8 @@
 //! Reads short request bodies before it passes the request on, so that the request can be sent again.
 //!
-//! A backend can drop a connection after it has got the whole request. Then a [`Balance`](crate::balance::Balance) sends a
-//! request without a body to another endpoint, if its method is idempotent. Inside this layer, it does the same with
-//! requests that have a body. A slow client also does not keep a worker of the backend waiting.
+//! A backend can close a connection after it has received the whole request. A [`Balance`](crate::balance::Balance) then
+//! sends a request without a body to another endpoint, if its method is idempotent. Inside this layer, it does the same for
+//! requests with a body. And slow clients do not tie up workers of the backend.
 //!
 //! ```
 //! # #[cfg(feature = "client")]

@@ -6,7 +6,7 @@ use http_body::Body;
 use super::{Buffer, BufferMemory, resumed::Resumed};
 use crate::body::{RequestBody, RequestBodyError, Whole};
 
-/// Reads the body of a request into memory. If there is no room for all of it, the body begins with what has been read.
+/// Reads the body of a request into memory. If it does not fit, the new body begins with the part that has been read.
 ///
 /// # Errors
 ///

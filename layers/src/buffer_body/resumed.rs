@@ -8,7 +8,7 @@ use http_body::{Body, Frame, SizeHint};
 
 use crate::body::{RequestBody, RequestBodyError};
 
-/// A body of which the beginning has been read.
+/// A body whose beginning has already been read.
 #[derive(Debug)]
 pub(super) struct Resumed {
     read: [Bytes; 2],

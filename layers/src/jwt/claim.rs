@@ -30,7 +30,7 @@ impl Claim {
 
     /// The value as a header; `None` if there is none, or if it is empty.
     ///
-    /// A value that a backend could read differently is an error: one with control characters, with a space at either end,
+    /// A value is an error if a backend could read it differently: with control characters, with a space at either end,
     /// which HTTP drops, or with a comma in an element of a list.
     pub(super) fn to_header(&self, claims: &Claims) -> Result<Option<HeaderValue>, JwtRejected> {
         let Some(value) = self.find(claims) else { return Ok(None) };

@@ -14,7 +14,7 @@ pub enum JwtRejected {
     /// The token is invalid.
     #[error("invalid token: {0}")]
     Invalid(&'static str),
-    /// The token is valid, but does not have the required claims.
+    /// The token is valid, but lacks required claims.
     #[error("the token does not have the required claims")]
     Insufficient,
     /// There are no keys yet.
@@ -37,7 +37,7 @@ impl JwtRejected {
         matches!(self, Self::NoKeys).then_some(Duration::from_secs(5))
     }
 
-    /// The value of `WWW-Authenticate` (RFC 6750, 3). A request without a token is only told which scheme to use.
+    /// The value of `WWW-Authenticate` (RFC 6750, 3). Without a token, it only names the scheme.
     pub fn challenge(&self) -> Option<HeaderValue> {
         match self {
             Self::Missing => Some(HeaderValue::from_static("Bearer")),

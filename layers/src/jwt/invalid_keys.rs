@@ -4,7 +4,7 @@ use thiserror::Error;
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 #[non_exhaustive]
 pub enum InvalidKeys {
-    /// The text is no JSON Web Key Set.
+    /// The text is not a JSON Web Key Set.
     #[error("this is not a JSON Web Key Set, such as {{\"keys\": [ … ]}}")]
     NotJwks,
     /// The text has no public key in PEM.
@@ -18,13 +18,13 @@ pub enum InvalidKeys {
     /// There is a certificate in place of a key.
     #[error("this is a certificate: write its public key, as `openssl x509 -noout -pubkey -in FILE` prints it")]
     Certificate,
-    /// There is a key in the older form of PKCS #1.
+    /// There is a key in the older PKCS #1 form.
     #[error("this is a public key in PKCS #1: write it as `openssl rsa -RSAPublicKey_in -pubout -in FILE` prints it")]
     Pkcs1,
     /// The set has no keys.
     #[error("there are no keys in it")]
     Empty,
-    /// A key, or a set in which no other key can be used, has an unsupported type.
+    /// The type of a key is not supported. In a set, this is only an error if no key can be used.
     #[error("the key is not supported: it must be RSA, EC with P-256 or P-384, Ed25519, or a shared secret")]
     Unsupported,
     /// A key is for another purpose.
@@ -38,7 +38,7 @@ pub enum InvalidKeys {
     TooShort {
         /// Its length.
         bits: usize,
-        /// The least length.
+        /// The minimum length.
         needed: usize,
     },
 }

@@ -7,7 +7,7 @@ use super::{Algorithm, InvalidKeys};
 pub(super) struct Key {
     /// Its name, if it has one.
     pub(super) id: Option<String>,
-    /// At least one, all of one family.
+    /// At least one, all from one family.
     pub(super) algorithms: Vec<Algorithm>,
     pub(super) decoding: DecodingKey,
 }

@@ -1,6 +1,6 @@
 use super::{Algorithm, InvalidKeys, jwk, key::Key, spki};
 
-/// Keys that signatures are verified with. Each is only used for the algorithms that fit it, whatever a token says.
+/// Keys that verify signatures. Each is only used with the algorithms that fit it, whatever a token says.
 #[derive(Debug, Clone)]
 pub struct Keys {
     keys: Vec<Key>,
@@ -13,12 +13,11 @@ impl Keys {
 
     /// Reads a JSON Web Key Set or a single JSON Web Key (RFC 7517).
     ///
-    /// As the RFC demands, keys that cannot be used are [ignored](Self::ignored), such as those of unknown types or those for
-    /// encryption.
+    /// As the RFC demands, unusable keys are [ignored](Self::ignored), such as keys of unknown types or for encryption.
     ///
     /// # Errors
     ///
-    /// If the text is not JSON, if there is a private key in it, or if no key can be used.
+    /// If the text is not JSON, contains a private key, or has no usable key.
     pub fn from_jwks(json: &[u8]) -> Result<Self, InvalidKeys> {
         let all = jwk::read(json)?;
         let (mut keys, mut reason) = (Vec::new(), InvalidKeys::Empty);
@@ -56,7 +55,7 @@ impl Keys {
         Ok(Self { keys: vec![Key::secret(secret)?], ignored: 0 })
     }
 
-    /// Without shared secrets, which must not come from a public place. Returns `None` if nothing is left.
+    /// Removes shared secrets, which must not come from a public place. Returns `None` if nothing is left.
     #[must_use]
     pub fn without_secrets(mut self) -> Option<Self> {
         let before = self.keys.len();
@@ -65,13 +64,13 @@ impl Keys {
         (!self.keys.is_empty()).then_some(self)
     }
 
-    /// How many keys there are. At least one.
+    /// The number of keys, at least one.
     #[expect(clippy::len_without_is_empty, reason = "it is never empty")]
     pub fn len(&self) -> usize {
         self.keys.len()
     }
 
-    /// How many keys of the set were ignored.
+    /// The number of ignored keys in the set.
     pub fn ignored(&self) -> usize {
         self.ignored
     }
@@ -81,7 +80,7 @@ impl Keys {
         self.keys.iter().flat_map(|key| key.algorithms.iter().copied())
     }
 
-    /// The keys that a token with this `kid` can be signed with. A key without a name is one, too.
+    /// The keys for tokens with this `kid`, including keys without a name.
     pub(super) fn named<'a>(&'a self, id: Option<&'a str>) -> impl Iterator<Item = &'a Key> {
         let fits = move |key: &&Key| id.is_none_or(|id| key.id.as_deref().is_none_or(|name| name == id));
         self.keys.iter().filter(fits)

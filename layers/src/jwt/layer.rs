@@ -24,8 +24,8 @@ use crate::{ResponseFuture, body::RequestBody};
 /// A layer that lets in requests with a valid token, and rejects others with [`JwtRejected`] (401, 403 or 503). The
 /// [module](super) has an example.
 ///
-/// The signature is verified with the key that `kid` names, and only with algorithms that fit this key. `exp` is required, and
-/// `exp` and `nbf` count with a [leeway](Self::leeway) of a minute.
+/// The signature is verified with the key that `kid` names, and only with algorithms that fit this key. `exp` is required.
+/// `exp` and `nbf` are checked with a [leeway](Self::leeway) of a minute.
 #[derive(Debug, Clone)]
 pub struct JwtLayer {
     keys: SharedKeys,
@@ -38,8 +38,8 @@ impl JwtLayer {
         Self { keys, rules: Arc::default() }
     }
 
-    /// Requires one of these audiences (`aud`). Without this, tokens for all audiences are accepted, also those that the issuer
-    /// has made for other services.
+    /// Requires one of these audiences (`aud`). Without this, tokens for all audiences are accepted, even those that the
+    /// issuer made for other services.
     #[must_use]
     pub fn audience(self, accepted: impl IntoIterator<Item: Into<String>>) -> Self {
         let accepted: Vec<_> = accepted.into_iter().map(Into::into).collect();
@@ -53,13 +53,13 @@ impl JwtLayer {
         self.with(|rules| rules.issuer(&accepted))
     }
 
-    /// Allows only these algorithms. Without this, the keys alone decide.
+    /// Allows only these algorithms. Without this, all algorithms that fit the keys are allowed.
     #[must_use]
     pub fn algorithms(self, allowed: impl IntoIterator<Item = Algorithm>) -> Self {
         self.with(|rules| rules.algorithms = Some(allowed.into_iter().collect()))
     }
 
-    /// Sets how far the clocks of issuer and server may be apart, in whole seconds. A minute by default.
+    /// Sets how much the clocks of issuer and server may differ, in whole seconds. A minute by default.
     #[must_use]
     pub fn leeway(self, leeway: Duration) -> Self {
         self.with(|rules| rules.leeway(leeway))
@@ -71,8 +71,8 @@ impl JwtLayer {
         self.with(Rules::without_expiry)
     }
 
-    /// Requires a claim with one of these values, compared as text; 403 without. Of a list, one element must fit, and of `scope`
-    /// and `scp` one word. `realm_access.roles` is a claim in an object.
+    /// Requires a claim with one of these values, compared as text; otherwise 403. If the claim is a list, one element must
+    /// match; in `scope` and `scp`, one word. `realm_access.roles` is a claim in an object.
     #[must_use]
     pub fn require(self, claim: impl Into<String>, accepted: impl IntoIterator<Item: Into<String>>) -> Self {
         let accepted = accepted.into_iter().map(Into::into).collect();
@@ -81,9 +81,9 @@ impl JwtLayer {
 
     /// Sends a claim to the inner service in this header: a string, a number, a boolean, or a list of them, joined with commas.
     ///
-    /// Clients cannot send the header, nor one that a backend could confuse with it, nor a trailer. If the token does not have
-    /// the claim, there is no header. A token is invalid if its claim cannot be sent, for instance because of a control
-    /// character.
+    /// A client's headers and trailers of this name are removed, and so are names that a backend could confuse with it. If
+    /// the token lacks the claim, there is no header. A token is invalid if its claim cannot be sent in a header, for
+    /// instance because of a control character.
     #[must_use]
     pub fn header(self, name: HeaderName, claim: impl Into<String>) -> Self {
         self.with(|rules| rules.headers.push((name, Claim::new(claim))))

@@ -1,4 +1,5 @@
-//! Lets in requests with a valid JSON Web Token (RFC 7519), as bearer tokens of OAuth and OpenID Connect are (RFC 6750).
+//! Lets in requests with a valid JSON Web Token (RFC 7519), such as the bearer tokens of OAuth and OpenID Connect (RFC
+//! 6750).
 //!
 //! ```
 //! use bytes::Bytes;
@@ -36,15 +37,15 @@
 //! # Keys
 //!
 //! [`Keys`] come from a JSON Web Key Set, from public keys in PEM, or from a shared secret. [`SharedKeys`] replaces them while
-//! requests are verified, and says when new ones are needed. To fetch them is up to you.
+//! requests are verified, and says when new ones are needed. Your program fetches them.
 //!
-//! A key says which algorithms it can be used with, not the token: a token that is signed by HMAC with a public key as the secret
-//! is rejected, and so is one with the algorithm `none`. Keys in the header of a token (`jwk`, `x5c`) and links to keys (`jku`,
-//! `x5u`) are ignored. A token with `crit` is rejected.
+//! The key decides which algorithms it can be used with, not the token. So tokens with the algorithm `none` are rejected,
+//! and also tokens signed by HMAC with a public key as the secret. Keys in the header of a token (`jwk`, `x5c`) and links to
+//! keys (`jku`, `x5u`) are ignored. A token with `crit` is rejected.
 //!
 //! # Cost
 //!
-//! A signature is verified for each request, on the thread that polls it.
+//! Each request costs a verification of a signature, on the thread that polls it.
 
 mod algorithm;
 mod claim;

@@ -10,10 +10,10 @@ use super::{
 };
 use crate::{body::RequestBody, edit_headers::HeaderEdits};
 
-/// How many keys a token without `kid` is verified with.
+/// Maximum number of keys to try for a token without `kid`.
 const TRIES: usize = 10;
 
-/// What a token must be like, and what becomes of its claims.
+/// The conditions for a token, and the headers for its claims.
 #[derive(Debug, Clone)]
 pub(super) struct Rules {
     pub(super) sources: Vec<TokenSource>,
@@ -22,7 +22,7 @@ pub(super) struct Rules {
     pub(super) algorithms: Option<Vec<Algorithm>>,
     pub(super) required: Vec<(Claim, Vec<String>)>,
     pub(super) headers: Vec<(HeaderName, Claim)>,
-    /// By family of algorithms. The algorithms of a key are checked before.
+    /// By family of algorithms. The algorithms of the key have been checked by then.
     validations: Vec<(AlgorithmFamily, Validation)>,
 }
 
@@ -78,7 +78,7 @@ impl Rules {
     }
 
     pub(super) fn leeway(&mut self, leeway: Duration) {
-        // More than a year would be no check at all, and too much is not to overflow.
+        // More than a year would be no check at all. The limit also prevents an overflow.
         let leeway = leeway.as_secs().min(366 * 24 * 60 * 60);
         self.validations(|validation| validation.leeway = leeway);
     }
@@ -136,14 +136,14 @@ impl Rules {
         invalid("the signature is invalid")
     }
 
-    /// Adds the headers with claims to a request, and removes what the client sent under their names.
+    /// Adds the headers with claims to a request, and removes headers of these names that the client sent.
     pub(super) fn pass_on(&self, request: &mut Request<RequestBody>, claims: &Claims) -> Result<(), JwtRejected> {
         let mut edits = HeaderEdits::new();
         for source in &self.sources {
             if self.removes_token {
                 source.remove(request.headers_mut());
             }
-            // The backend must not find another token under a name that it could confuse with this one.
+            // The backend must not find another token in a header with a similar name.
             if let TokenSource::Header(name) = source {
                 let token = request.headers().get(name).cloned();
                 edits = set(edits, name, token);
@@ -164,7 +164,7 @@ fn set(edits: HeaderEdits, name: &HeaderName, value: Option<HeaderValue>) -> Hea
     }
 }
 
-/// What the client is told.
+/// The reason that the client gets.
 fn reason(kind: &ErrorKind) -> &'static str {
     match kind {
         ErrorKind::ExpiredSignature => "the token has expired",

@@ -11,7 +11,7 @@ use tokio::{
 
 use super::Keys;
 
-/// How long a request waits for an update.
+/// The time limit for requests that wait for an update.
 const PATIENCE: Duration = Duration::from_secs(5);
 
 /// The keys of a [`JwtLayer`](super::JwtLayer), which can be replaced at any time. Clones share them.
@@ -59,7 +59,7 @@ struct Demand {
     gap: Duration,
     state: Mutex<State>,
     wanted: Notify,
-    /// Changes when an update has ended.
+    /// Changes when an update ends.
     ended: watch::Sender<()>,
 }
 
@@ -104,7 +104,7 @@ impl SharedKeys {
         self.0.keys.load_full()
     }
 
-    /// Replaces the keys by those that `fetch` returns. If it fails, the old ones stay.
+    /// Replaces the keys with those that `fetch` returns. If it fails, the old keys stay.
     ///
     /// # Errors
     ///
@@ -120,7 +120,7 @@ impl SharedKeys {
     pub async fn wanted(&self) {
         let Some(demand) = &self.0.demand else { return std::future::pending().await };
         demand.wanted.notified().await;
-        // An update that has ended since has served the request, too.
+        // An update that has ended since then was also for this request.
         while !demand.state().pending {
             demand.wanted.notified().await;
         }
@@ -142,7 +142,7 @@ impl SharedKeys {
         let demand = self.0.demand.as_ref()?;
         let mut ended = demand.ended.subscribe();
         demand.ask().then_some(async move {
-            // After a timeout, the request is decided with the keys that there are.
+            // After a timeout, the request is verified with the present keys.
             let _ = timeout(PATIENCE, ended.changed()).await;
         })
     }

@@ -5,7 +5,7 @@ use http::{
 
 use super::JwtRejected;
 
-/// Where a request has its token.
+/// Where the token of a request is.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum TokenSource {
     /// In `Authorization: Bearer …` (RFC 6750).
@@ -18,7 +18,7 @@ pub enum TokenSource {
 
 const SEVERAL: JwtRejected = JwtRejected::Invalid("the request has more than one token");
 
-/// The token of a request. Different tokens in several places are an error: the backend could read another one.
+/// Returns the token of a request. Different tokens in one request are an error, because the backend could read another one.
 pub(super) fn find<'a>(sources: &[TokenSource], headers: &'a HeaderMap) -> Result<&'a [u8], JwtRejected> {
     let mut found = None;
     for source in sources {

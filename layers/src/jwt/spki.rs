@@ -47,7 +47,7 @@ fn key(der: &[u8]) -> Option<Result<Key, InvalidKeys>> {
     })
 }
 
-/// The content of the first element, which must have this tag, and the bytes behind it.
+/// The content of the first element, which must have this tag, and the bytes after it.
 fn element(der: &[u8], tag: u8) -> Option<(&[u8], &[u8])> {
     let (found, rest) = der.split_first()?;
     let (first, rest) = rest.split_first()?;

@@ -14,7 +14,7 @@ use crate::{
     buffer_body::Buffer,
 };
 
-/// A body that is copied as it is read. The copy is sent at the end.
+/// A body that is copied while the inner service reads it. The copy is sent at the end.
 pub(super) struct Copied<M, R>
 where
     M: Service<Request<RequestBody>, Response = Response<R>, Error: Into<BoxError>, Future: Send> + Send + 'static,
@@ -30,7 +30,7 @@ struct Begun<M> {
     data: Buffer,
     length: usize,
     trailers: Option<HeaderMap>,
-    /// Whether all bytes that were declared have come. Only trailers can follow.
+    /// Whether all declared bytes have arrived. Only trailers can follow.
     has_all: bool,
 }
 
@@ -86,7 +86,7 @@ where
                 if !fits {
                     this.skip();
                 } else if frame.is_trailers() || this.inner.is_end_stream() {
-                    // Nobody may ask for more.
+                    // The inner service may not poll again.
                     this.send();
                 }
             }

@@ -19,12 +19,12 @@ use crate::{
 
 /// A layer that sends copies of requests to a mirror. The [module](super) has an example.
 ///
-/// A copy is sent by a task of its own once the body of its request is complete, with its trailers and without extensions and
-/// `Expect`. So the mirror never gets a part of a request. Put a [`BufferBodyLayer`](crate::buffer_body::BufferBodyLayer)
+/// A task of its own sends the copy once the body of the request is complete, with trailers, but without extensions and
+/// `Expect`. So the mirror never gets incomplete requests. Put a [`BufferBodyLayer`](crate::buffer_body::BufferBodyLayer)
 /// around this layer to send copies even if the inner service does not read the whole body.
 ///
-/// A request is not copied if its body is longer than [`max_body`](Self::max_body) or incomplete, or if there are already
-/// [`max_in_flight`](Self::max_in_flight) copies. Nor are upgrades, and the requests of gRPC and of Connect streams.
+/// A request is not copied if its body is longer than [`max_body`](Self::max_body) or incomplete, or if
+/// [`max_in_flight`](Self::max_in_flight) copies are in flight. Upgrades, gRPC and Connect streams are never copied.
 ///
 /// The layer must be called within a tokio runtime.
 #[derive(Debug)]
@@ -51,7 +51,7 @@ impl<M> MirrorLayer<M> {
         Self { mirror, shared: Arc::new(shared) }
     }
 
-    /// Copies only so many percent of the requests: of each hundred, exactly this many, evenly spread.
+    /// Sets the percentage of requests to copy: of each hundred, exactly this many, evenly spread.
     #[must_use]
     pub fn percent(self, percent: usize) -> Self {
         self.with(|shared| shared.percent = percent)
@@ -81,8 +81,8 @@ impl<M> MirrorLayer<M> {
         self.with(|shared| shared.timeout = bounded(timeout))
     }
 
-    /// Sets a header on copies, by which the mirror can tell them from other requests. By default, copies have the same
-    /// headers as their requests.
+    /// Sets a header on copies, so that the mirror can recognize them. By default, copies have the same headers as their
+    /// requests.
     #[must_use]
     pub fn header(self, name: HeaderName, value: HeaderValue) -> Self {
         self.with(|shared| shared.header = Some((name, value)))
@@ -94,8 +94,8 @@ impl<M> MirrorLayer<M> {
         self.with(|shared| shared.stats = stats)
     }
 
-    /// The same layer with another mirror, for example for another thread. Both together keep to `percent` and
-    /// `max_in_flight`.
+    /// The same layer with another mirror, for example for another thread. `percent` and `max_in_flight` apply to both
+    /// together.
     pub fn with_mirror<N>(&self, mirror: N) -> MirrorLayer<N> {
         MirrorLayer { mirror, shared: Arc::clone(&self.shared) }
     }

@@ -15,7 +15,7 @@ use crate::{body::RequestBody, buffer_body::BufferMemory, max_in_flight::InFligh
 #[derive(Debug, Clone)]
 pub(super) struct Shared {
     pub(super) percent: usize,
-    /// How many requests there have been.
+    /// The number of requests so far.
     pub(super) requests: Arc<AtomicUsize>,
     pub(super) max_body: usize,
     pub(super) memory: BufferMemory,
@@ -27,7 +27,7 @@ pub(super) struct Shared {
 }
 
 impl Shared {
-    /// Whether a request is copied if there is room.
+    /// Whether to copy the next request, if the limits allow it.
     pub(super) fn is_mirrored(&self, request: &Request<RequestBody>) -> bool {
         let can_be = request.method() != Method::CONNECT
             && !request.headers().contains_key(UPGRADE)
@@ -36,8 +36,8 @@ impl Shared {
     }
 }
 
-/// Whether a request is one of those that are copied. 37 and 100 have no common factor, so `percent` of a hundred consecutive
-/// requests are, and no short pattern in the requests repeats in the choice.
+/// Whether the request with this number is copied. 37 and 100 have no common factor, so exactly `percent` of a hundred
+/// consecutive requests are copied, and the choice does not follow short patterns in the requests.
 fn is_chosen(index: usize, percent: usize) -> bool {
     index % 100 * 37 % 100 < percent
 }

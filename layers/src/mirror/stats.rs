@@ -2,7 +2,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use crate::max_in_flight::{Counted, InFlightCount};
 
-/// What became of the copies of requests. Several layers can share it, also between threads.
+/// Counts copies of requests by their outcome. Layers can share it, also between threads.
 #[derive(Debug, Default)]
 pub struct MirrorStats {
     answered: AtomicU64,
@@ -12,23 +12,23 @@ pub struct MirrorStats {
 }
 
 impl MirrorStats {
-    /// How many copies got a response.
+    /// The number of copies that got a response.
     pub fn answered(&self) -> u64 {
         self.answered.load(Ordering::Relaxed)
     }
 
-    /// How many requests were not copied, because their body was too long or incomplete, or because too many copies were in
-    /// flight or too much memory in use.
+    /// The number of requests that were not copied, because their body was too long or incomplete, or because a limit of
+    /// copies in flight or memory was reached.
     pub fn skipped(&self) -> u64 {
         self.skipped.load(Ordering::Relaxed)
     }
 
-    /// How many copies got no response, or not in time.
+    /// The number of copies that got no complete response in time.
     pub fn failed(&self) -> u64 {
         self.failed.load(Ordering::Relaxed)
     }
 
-    /// How many copies are in flight, from the beginning of the request to the end of the response.
+    /// The number of copies in flight, from the beginning of the request to the end of the response.
     pub fn in_flight(&self) -> usize {
         self.in_flight.value()
     }

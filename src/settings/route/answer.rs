@@ -13,7 +13,7 @@ use crate::{
 pub enum Answer {
     /// By one of these endpoints. There is at least one.
     Upstream(Vec<Endpoint>),
-    /// With a file. If there is none, by one of these endpoints. There can be no endpoint.
+    /// With a file. If it does not exist, by one of these endpoints, if there are any.
     Files(Files, Vec<Endpoint>),
     /// With a redirect.
     Redirect(Redirection),
@@ -80,7 +80,7 @@ pub(super) fn read(scope: &Scope<'_>, has_children: bool, problems: &mut Problem
     }
 }
 
-/// Reads files, with an upstream for what is not there.
+/// Reads files with an upstream for missing files.
 fn files_then(scope: &Scope<'_>, then: &Node<'_>, files: &Node<'_>, problems: &mut Problems) -> Option<Answer> {
     let spa = files.field("spa");
     let (endpoints, files) = (upstream(scope, then, problems), Files::read(files, problems));

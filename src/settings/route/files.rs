@@ -12,11 +12,11 @@ use crate::config::{FILES_KEYS, Node, Parse, Problems, Reason, text};
 /// The files that a route serves.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Files {
-    /// The folder that they are in.
+    /// The folder with the files.
     pub root: PathBuf,
-    /// The name of the file that is served for a folder.
+    /// The name of the file to serve for a folder.
     pub index: String,
-    /// Whether the index of the root is served for pages that do not exist.
+    /// Whether missing pages get the index of the root.
     pub spa: bool,
 }
 
@@ -44,7 +44,7 @@ impl Files {
     }
 }
 
-/// Reads the folder. Returns `None` if there is none, and reports that.
+/// Reads the folder. Returns `None` if it does not exist, and reports that.
 fn root(node: &Node<'_>, problems: &mut Problems) -> Option<PathBuf> {
     let Folder(path) = node.read(problems)?;
     let problem = match fs::metadata(&path) {

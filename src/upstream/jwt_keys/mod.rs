@@ -1,5 +1,5 @@
-//! The keys that verify tokens (`jwt`): from files, which are reread after a change, and from URLs, which are fetched again and
-//! again. Both are kept across reloads, so requests only read them.
+//! The keys that verify tokens (`jwt`). Files are reread after a change, and URLs are fetched regularly. Both kinds are kept
+//! across reloads, and requests only read them.
 
 mod error;
 mod fetch;
@@ -16,7 +16,7 @@ use self::{file::KeyFile, url::KeyUrl};
 use super::trust::Trust;
 use crate::settings::{JwtKeys, Route, Settings};
 
-/// Where all routes of a configuration have their keys from.
+/// The sources of the keys for all routes of a configuration.
 #[derive(Debug, Default)]
 pub(super) struct JwtKeySources(Vec<(JwtKeys, Source)>);
 
@@ -25,7 +25,7 @@ pub(super) struct JwtKeySources(Vec<(JwtKeys, Source)>);
 pub struct FetchedKeys {
     /// The URL.
     pub url: String,
-    /// How many there are.
+    /// The number of keys.
     pub count: usize,
     /// Why the last fetch failed, if it did.
     pub failure: Option<Failure>,
@@ -110,8 +110,8 @@ impl JwtKeySources {
         self.0.iter().filter_map(fetched).collect()
     }
 
-    /// Rereads the files that have changed, or all. Must be called in the runtime that fetches keys: starts to fetch those that
-    /// are not fetched yet.
+    /// Rereads the files that have changed, or all. Also starts the fetching from URLs, so it must be called in the runtime
+    /// for that.
     pub(super) fn refresh(&self, all: bool) {
         for (_, source) in &self.0 {
             match source {

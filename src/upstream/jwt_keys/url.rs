@@ -15,9 +15,9 @@ use tokio::time::sleep;
 use super::fetch::{Client, FetchError};
 use crate::telemetry::causes::with_causes;
 
-/// How long after a fetch an unknown `kid` causes the next one. A flood of made-up tokens causes no more than these.
+/// The minimum time between fetches for an unknown `kid`. It bounds the fetches that a flood of forged tokens can cause.
 const GAP: Duration = Duration::from_secs(10);
-/// When to try again after a failure: at first, and at most.
+/// The first and the longest pause before a retry after a failure.
 const RETRY: Duration = Duration::from_secs(1);
 const MAX_RETRY: Duration = Duration::from_secs(30);
 
@@ -60,7 +60,7 @@ impl KeyUrl {
         *self.client.lock().unwrap_or_else(PoisonError::into_inner) = Arc::new(client);
     }
 
-    /// Starts the task, once. Must be called in a runtime.
+    /// Starts the task, if it is not running. Must be called in a runtime.
     pub(super) fn start(this: &Arc<Self>) {
         if !this.is_started.swap(true, Ordering::Relaxed) {
             tokio::spawn(run(Arc::downgrade(this)));

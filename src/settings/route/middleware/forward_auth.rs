@@ -13,16 +13,16 @@ use crate::{
     },
 };
 
-/// An authentication server that is asked about each request.
+/// An authentication server, which pmesh asks about each request.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ForwardAuth {
     /// Its address. Never another node.
     pub server: Endpoint,
-    /// What it is asked for, and in its authority, which `Host`.
+    /// The URL of requests to it. Its authority is their `Host`.
     pub url: Uri,
-    /// Headers that are copied from its answer to the request.
+    /// Headers to copy from its answer to the request.
     pub copy_headers: Vec<HeaderName>,
-    /// How long it may take to answer.
+    /// The time limit for its answer.
     pub timeout: Duration,
     /// TLS settings for connections to it.
     pub tls: UpstreamTls,

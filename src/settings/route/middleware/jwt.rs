@@ -15,28 +15,28 @@ use crate::{
     },
 };
 
-/// Which JSON Web Tokens get in.
+/// The JSON Web Tokens that let requests in.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Jwt {
     /// Where the keys are.
     pub keys: JwtKeys,
-    /// Where the user set that.
+    /// Where the keys were configured.
     pub origin: Origin,
-    /// The audiences of which one is enough; empty allows all.
+    /// The accepted audiences; empty accepts all.
     pub audience: Vec<String>,
-    /// The issuers of which one is enough; empty allows all.
+    /// The accepted issuers; empty accepts all.
     pub issuer: Vec<String>,
-    /// The claims that tokens must have, each with values of which one is enough.
+    /// The required claims, each with its accepted values.
     pub require: Vec<(String, Vec<String>)>,
     /// The headers of requests to the upstream, each with its claim.
     pub claim_headers: Vec<(HeaderName, String)>,
-    /// Where requests have their token; at least one place.
+    /// The places of the token in a request; at least one.
     pub from: Vec<TokenSource>,
     /// Whether the upstream gets the token.
     pub forward_token: bool,
-    /// The only algorithms that are allowed; empty allows all that fit the keys.
+    /// The allowed algorithms; empty allows all that fit the keys.
     pub algorithms: Vec<Algorithm>,
-    /// How far clocks may be apart.
+    /// How much clocks may differ.
     pub leeway: Duration,
     /// Whether tokens must have an expiry.
     pub require_exp: bool,

@@ -15,11 +15,11 @@ const MAX_BODY: u64 = 16 << 20;
 pub struct Mirror {
     /// Where copies go. Never another node.
     pub upstream: Endpoint,
-    /// How many percent of the requests are copied.
+    /// The percentage of requests to copy.
     pub percent: usize,
-    /// How long a body can be to be copied.
+    /// The longest body to copy.
     pub max_body: usize,
-    /// How many copies can be in flight.
+    /// Maximum number of copies in flight.
     pub max_in_flight: usize,
 }
 

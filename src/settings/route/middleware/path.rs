@@ -14,7 +14,7 @@ use crate::{
 /// Replaces the path.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Rewriting {
-    /// Which paths it replaces, and what `$1` and the like stand for; `None`: all, and `path_regex` says that.
+    /// The paths to replace, with the groups for `$1` and the like; `None` for all paths, with the groups of `path_regex`.
     pub regex: Option<PathRegex>,
     /// The new path.
     pub to: RewriteTarget,
@@ -41,8 +41,8 @@ impl Rewriting {
     }
 }
 
-/// Reads an expression. The target replaces the whole path, so it has to match the whole path: `^/old` is written by users of
-/// programs that only replace the part that matches, and would lose the rest of the path here.
+/// Reads an expression. It has to match the whole path, because the target replaces the whole path. Users of programs that
+/// replace only the matching part write `^/old`, and would lose the rest of the path here.
 fn whole(node: &Node<'_>, problems: &mut Problems) -> Option<PathRegex> {
     let regex: PathRegex = node.read(problems)?;
     let text = regex.as_str();
