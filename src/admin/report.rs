@@ -37,7 +37,7 @@ pub struct StatusReport {
 pub struct JwtKeysReport {
     /// The URL.
     pub url: String,
-    /// How many keys there are.
+    /// The number of keys.
     pub keys: usize,
     /// Why they cannot be fetched, and since when, if the last fetch failed.
     pub error: Option<ErrorReport>,
@@ -92,7 +92,7 @@ pub struct RouteReport {
     pub conditions: Option<String>,
     /// The addresses that requests are sent to; empty if the route has no upstream.
     pub upstream: Vec<String>,
-    /// The folder with the files of the route. If it also has an upstream, what is not there goes to the upstream.
+    /// The folder with the files of the route. If the route also has an upstream, requests for missing files go there.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub files: Option<String>,
     /// Status and target of a redirect.

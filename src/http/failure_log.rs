@@ -115,7 +115,7 @@ fn log(status: StatusCode, error: &(dyn Error + Send + Sync + 'static), info: &R
     let error = failed.map_or(error, |failed| &**failed.cause());
     let is_known = failed.is_some_and(EndpointError::is_endpoint_failure) || error.is::<AllUnreachable>();
     // No warning for 501, because a client can request any protocol, nor for a limit, which often rejects many of them,
-    // nor for an endpoint or keys that are known to be failing, which have log lines of their own.
+    // nor for an endpoint or keys that are known to be failing, which have their own log lines.
     let is_limit = error.is::<TooManyInFlight>() || error.is::<LoginRejected>();
     if !status.is_server_error() || status == StatusCode::NOT_IMPLEMENTED || is_limit || error.is::<JwtRejected>() {
         tracing::debug!(status = status.as_u16(), %error, "request rejected");

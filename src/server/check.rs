@@ -78,7 +78,7 @@ fn unverified(settings: &Settings) -> impl Iterator<Item = String> {
     })
 }
 
-/// A route that accepts tokens that its issuer has made for others.
+/// A route that accepts tokens made for other services.
 fn any_audience(route: &Route) -> Option<String> {
     let jwt = route.middleware.jwt.as_ref()?;
     let is_shared = matches!(jwt.keys, JwtKeys::Url { .. }) && jwt.audience.is_empty();
@@ -91,7 +91,7 @@ fn any_audience(route: &Route) -> Option<String> {
     })
 }
 
-/// A route whose keys anybody on the network path could replace.
+/// A route with keys that anybody on the network path could replace.
 fn keys_in_clear_text(route: &Route) -> Option<String> {
     let jwt = route.middleware.jwt.as_ref()?;
     let JwtKeys::Url { url, .. } = &jwt.keys else { return None };

@@ -79,7 +79,7 @@ impl Builder {
         self.endpoints.limited()
     }
 
-    /// What became of copies of requests.
+    /// The counts of copies of requests.
     pub fn mirrored(&self) -> &Arc<MirrorStats> {
         self.endpoints.mirrored()
     }

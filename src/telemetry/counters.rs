@@ -76,7 +76,7 @@ impl LimitCounters {
     }
 }
 
-/// What became of copies of requests, with how many, if there were any.
+/// The counts of copies of requests by outcome, if there were any.
 pub fn copies(stats: &MirrorStats) -> impl Iterator<Item = (&'static str, u64)> {
     let counts = [("answered", stats.answered()), ("failed", stats.failed()), ("skipped", stats.skipped())];
     counts.into_iter().filter(|(_, count)| *count > 0)

@@ -162,7 +162,7 @@ impl Endpoints {
         &self.limited
     }
 
-    /// What became of copies of requests.
+    /// The counts of copies of requests.
     pub fn mirrored(&self) -> &Arc<MirrorStats> {
         &self.mirrored
     }

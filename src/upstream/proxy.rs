@@ -70,8 +70,8 @@ pub(super) fn proxy(
     })
 }
 
-/// The layer that removes the prefix from the path, if that is all that the route wants. If it has any middleware, all changes
-/// of the path belong to that.
+/// The layer that removes the prefix from the path, if the route needs nothing else. If it has middleware, that makes all
+/// changes to the path.
 pub(super) fn strip(route: &Route) -> Option<StripPrefixLayer> {
     // With files, the middleware has removed it.
     let strips = route.strip_prefix && is_bare(route) && !matches!(route.answer, Answer::Files(..));

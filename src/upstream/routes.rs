@@ -142,7 +142,7 @@ impl Routes {
         all
     }
 
-    /// What became of copies of requests, since startup.
+    /// The counts of copies of requests since startup.
     pub fn mirrored(&self) -> &MirrorStats {
         &self.mirrored
     }
@@ -173,8 +173,8 @@ impl Routes {
         self.jwt_keys.fetched()
     }
 
-    /// Rereads the changed files with keys for tokens, or all, and starts to fetch keys from new URLs. Must be called in the
-    /// runtime of the control thread.
+    /// Rereads the changed files with keys for tokens, or all files, and starts fetching keys from new URLs. Must be called
+    /// in the runtime of the control thread.
     pub fn refresh_jwt_keys(&self, all: bool) {
         self.jwt_keys.refresh(all);
     }

@@ -117,7 +117,7 @@ impl NodesInTurn {
         let passed = request.extensions().get::<Passed>();
         // On another node, this host is that node's own API. A wildcard route can match it, but clients must not reach it.
         let Some(host) = host.filter(|host| host.as_str() != API_HOST) else { return Err(Misdirected.into()) };
-        // A request whose new path is rejected gets the same answer whichever turn it is.
+        // Checked first: if the endpoints cannot get the new path, the request is rejected even if it is a node's turn.
         let to_endpoint = match self.own.is_empty() {
             true => None,
             false => Some(Arc::new(Aim::for_endpoint(request, &self.edits, self.host.as_ref())?)),

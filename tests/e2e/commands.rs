@@ -194,7 +194,7 @@ fn check_warns_about_a_redirect_to_https_if_https_is_off() {
 }
 
 #[test]
-fn check_warns_about_a_route_that_leads_around_the_protection_of_another() {
+fn check_warns_about_a_route_that_bypasses_the_protection_of_another() {
     let warnings = |keys: &str, more: &str| {
         let config = format!(
             "[[routes]]\nhost = \"a.test\"\nupstream = \"127.0.0.1:9\"\n\

@@ -324,7 +324,7 @@ redirect = {{ to = "https://app.test/new{{path}}", status = 302 }}
 }
 
 #[test]
-fn what_is_explained_happens() {
+fn a_request_gets_what_explain_says() {
     let backends = Backends::start();
     let folder = tempfile::tempdir().unwrap();
     std::fs::write(folder.path().join("down.html"), "back soon").unwrap();
@@ -382,7 +382,7 @@ fn a_route_that_is_only_on_another_listener_is_named() {
 }
 
 #[test]
-fn endpoints_that_are_left_alone_are_shown() {
+fn endpoints_that_are_backing_off_are_shown() {
     let backend = Backend::answering("hello");
     // Nothing listens on port 1.
     let routes = format!("a.test=127.0.0.1:1,{}", backend.address);

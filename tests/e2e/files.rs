@@ -76,7 +76,7 @@ fn files_are_served_over_every_protocol() {
 }
 
 #[test]
-fn what_is_not_there_goes_to_the_upstream() {
+fn requests_for_missing_files_go_to_the_upstream() {
     let backend = Backend::start(|connection| {
         while let Some(request) = connection.request() {
             connection.send(ok(&format!("{} {}", request.method, request.target)));
@@ -190,7 +190,7 @@ fn a_single_page_application_is_served() {
 }
 
 #[test]
-fn a_file_that_becomes_shorter_ends_the_connection() {
+fn the_connection_is_closed_if_the_file_becomes_shorter() {
     let (program, root) = start(&[], "files = \"www\"");
     fs::write(root.join("long"), vec![b'a'; LONG]).unwrap();
     let mut client = Client::connect(program.http());

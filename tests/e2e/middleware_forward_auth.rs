@@ -269,7 +269,7 @@ fn without_an_answer_nobody_gets_in() {
 }
 
 #[test]
-fn nothing_of_the_body_is_read_before_the_answer() {
+fn the_body_is_not_read_before_the_answer() {
     let (backend, server) = (Backend::answering("hello"), auth_server());
     let program = start(&route(&backend, &server));
     let post = |cookie: &str| {
@@ -362,7 +362,7 @@ fn the_server_is_asked_after_cors_limits_and_passwords() {
 }
 
 #[test]
-fn a_url_that_leads_back_ends_in_508() {
+fn a_url_that_leads_back_gets_508() {
     let backend = Backend::answering("hello");
     let address = Address::default();
     let relay = relay(&address);

@@ -175,7 +175,7 @@ fn a_mirror_that_is_down_or_breaks_off_is_not_noticed() {
 }
 
 #[test]
-fn only_some_percent_are_copied() {
+fn only_a_percentage_of_requests_is_copied() {
     let (backend, mirror) = (Backend::answering("hello"), Backend::answering("ok"));
     let program = start(&route(&backend, &format!("{{ upstream = {}, percent = 10 }}", address(&mirror))));
     let mut client = Client::connect(program.http());

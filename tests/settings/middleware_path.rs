@@ -124,7 +124,7 @@ fn mistakes_say_what_to_write() {
 }
 
 #[test]
-fn an_answer_that_passes_nothing_on_has_no_path_to_change() {
+fn an_answer_that_forwards_nothing_has_no_path_to_change() {
     for (answer, instead) in [
         ("redirect = \"https://b.test\"", ", and write the new path in the target of `redirect`"),
         ("respond = 404", ""),

@@ -27,7 +27,7 @@ pub(super) struct RequestCopy {
 #[derive(Debug)]
 enum BodyCopy {
     Empty,
-    /// In memory as a whole.
+    /// Completely in memory.
     Whole(RequestBody),
     Lent(Lender),
 }
@@ -62,7 +62,7 @@ impl RequestCopy {
         &self.method
     }
 
-    /// Whether the client has sent all of it.
+    /// Whether the client has sent the whole body.
     pub(super) fn is_complete(&self) -> bool {
         !matches!(self.body, BodyCopy::Lent(_))
     }

@@ -226,7 +226,7 @@ where
     fn accept(self: Pin<&mut Self>, response: Response<R>) -> Response<ResponseBody> {
         let record = self.endpoints.record(self.index);
         let mark = record.health.succeeded(self.began);
-        // If the client is still sending the request, the response may break off because the client did.
+        // If the client is still sending the request, a broken response may be the client's fault.
         let watched = self.copy.as_ref().is_some_and(RequestCopy::is_complete).then(|| (Arc::clone(record), mark));
         self.pass_on(response, watched)
     }

@@ -20,7 +20,8 @@ use crate::body::{RequestBody, ResponseBody};
 /// - it has no body, and the endpoint reports that it did not process the request (RFC 9113, 8.7), or
 /// - it has no body, and its method is idempotent (RFC 9110, 9.2.2).
 ///
-/// A body that a [`BufferBodyLayer`](crate::buffer_body::BufferBodyLayer) further out has read counts as none.
+/// A body that a [`BufferBodyLayer`](crate::buffer_body::BufferBodyLayer) further out has read does not count as a body
+/// here.
 ///
 /// The errors of this crate's pools say which of these applies. For other services, such as hyper-util's `Client` or
 /// tonic's `Channel`, use a [classifier](Self::classify). Without one, no request counts as unsent or unprocessed. With

@@ -53,12 +53,12 @@ impl RequestBody {
         Self(None)
     }
 
-    /// Creates a body that is in memory as a whole, and can be sent [again](Self::again).
+    /// Creates a body that is completely in memory, and can be sent [again](Self::again).
     pub(crate) fn whole(whole: Whole) -> Self {
         if whole.is_read() { Self::empty() } else { Self::from_kind(Kind::Whole(whole), None) }
     }
 
-    /// Returns the same body once more, if it is in memory as a whole and none of it has been read.
+    /// Returns the same body again, if it is completely in memory and nothing of it has been read.
     pub(crate) fn again(&self) -> Option<Self> {
         let Some(body) = &self.0 else { return Some(Self::empty()) };
         match &body.kind {

@@ -4,7 +4,7 @@ use bytes::Bytes;
 use http::HeaderMap;
 use http_body::{Frame, SizeHint};
 
-/// How much of it is sent at a time, so that the response timeout sees the progress of a long body.
+/// Maximum length of a frame. The response timeout sees the progress of a long body by its frames.
 const PIECE: usize = 64 * 1024;
 
 /// A body in memory. Its clones share the data.

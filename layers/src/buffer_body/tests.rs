@@ -131,7 +131,7 @@ impl Body for Declared {
 }
 
 #[tokio::test]
-async fn a_body_that_does_not_fit_into_the_memory_streams_on() {
+async fn a_body_that_does_not_fit_into_the_memory_streams() {
     let memory = BufferMemory::new(1500);
     let layer = BufferBodyLayer::new(4096).memory(memory.clone());
     let text = |count| Request::put("/").body(in_pieces(&["0123456789"; 200][..count])).unwrap();

@@ -106,7 +106,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn what_is_not_in_memory_is_read_by_another_thread_with_the_same_result() {
+    async fn a_blocking_read_gives_the_same_result_as_a_cached_one() {
         let folder = tempfile::tempdir().unwrap();
         let root = folder.path();
         std::fs::create_dir(root.join("sub")).unwrap();

@@ -153,7 +153,7 @@ mod tests {
     }
 
     #[test]
-    fn the_connection_tells_what_no_header_does() {
+    fn without_headers_the_connection_describes_the_request() {
         let info = ConnInfo::tls(([192, 0, 2, 1], 1).into(), "a.test".parse().unwrap());
         let request = Request::get("/x").header("host", "a.test").extension(info).body(()).unwrap();
         let question = Question::new(Uri::from_static("/")).about(&request);

@@ -125,7 +125,7 @@ mod tests {
     }
 
     #[test]
-    fn text_that_changes_on_its_way_does_not_become_a_header() {
+    fn a_claim_that_http_would_change_does_not_become_a_header() {
         for text in ["a\r\nb: c", "a\0", "a\tb", "a\u{7f}", "a\u{85}b", " a", "a ", "\u{a0}a"] {
             for value in [json!(text), json!([text]), json!(["x", text])] {
                 let claims = json!({ "sub": value });

@@ -86,7 +86,7 @@ where
                 if !fits {
                     this.skip();
                 } else if frame.is_trailers() || this.inner.is_end_stream() {
-                    // The inner service may not poll again.
+                    // The inner service might not poll again.
                     this.send();
                 }
             }

@@ -6,7 +6,7 @@ use percent_encoding::{AsciiSet, CONTROLS, NON_ALPHANUMERIC};
 pub(super) const NOT_IN_URL: &AsciiSet =
     &CONTROLS.add(b' ').add(b'"').add(b'<').add(b'>').add(b'\\').add(b'^').add(b'`').add(b'{').add(b'|').add(b'}');
 
-/// Nothing: for parts of a path that become part of another path.
+/// No characters, for parts of a path that become part of another path.
 pub(super) const KEPT: &AsciiSet = &AsciiSet::EMPTY;
 
 /// In a path, also the characters that would end it.

@@ -40,7 +40,7 @@ pub(super) fn expand(target: &RedirectTarget, values: &Values<'_>) -> Option<Str
     Some(url)
 }
 
-/// Returns the path that a target makes of `path`, with the values as they are in `path`; `None` if `path` does not match
+/// Returns the path of a target, filled with values from `path` as they are there; `None` if `path` does not match
 /// the regex of `sources`, `Some(None)` if the request has no host.
 pub(crate) fn rewritten_path<B>(
     target: &RedirectTarget,

@@ -8,8 +8,8 @@ use crate::pool::PoolError;
 /// The error behind an error response, in the extensions of the response.
 ///
 /// It is meant for layers outside [`RespondLayer`](super::RespondLayer) that log or count failures, or that replace the
-/// responses to them. Responses of the inner service do not have it, unless a layer that makes error responses of its own
-/// adds one.
+/// responses to them. Responses of the inner service do not have it, unless a layer with its own error responses adds
+/// one.
 ///
 /// ```
 /// use http::{Request, Response};

@@ -39,7 +39,7 @@
 //! | [`NotSwitched`](crate::upgrade::NotSwitched) | 400 if the protocol is invalid, 501 if it is unsupported or the backend ignores it, otherwise 502 |
 //! | [`NoRoute`](crate::route::NoRoute) | 405 if the routes are for other methods, 400 if the path is ambiguous, otherwise 404 |
 //! | [`PathRejected`](crate::edit_path::PathRejected) | 400 |
-//! | [`FilesError`](crate::files::FilesError) | 404 if there is no such file, 405 for methods other than GET and HEAD, 403 without permission to read it, 503 if no file descriptor or memory is left, otherwise 500 |
+//! | [`FilesError`](crate::files::FilesError) | 404 if there is no such file, 405 for methods other than GET and HEAD, 403 without permission to read it, 503 if the machine has run out of file descriptors or memory, otherwise 500 |
 //! | [`LoopDetected`](crate::cdn_loop::LoopDetected) | 508 |
 //! | [`BodyTooLong`](crate::body_limit::BodyTooLong) | 413, also as the cause of another error |
 //! | [`RequestBodyError`](crate::body::RequestBodyError) | 400, also as the cause of another error |

@@ -1,6 +1,6 @@
 use super::{NoRoute, Unmet};
 
-/// Why a request has its route: see [`RouteTable::consider`](super::RouteTable::consider).
+/// Why a request takes its route: see [`RouteTable::consider`](super::RouteTable::consider).
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Considered<'a, T> {
@@ -8,8 +8,8 @@ pub struct Considered<'a, T> {
     pub result: Result<&'a T, NoRoute>,
     /// All routes whose host and path match the request, the most specific first.
     pub candidates: Vec<Candidate<'a, T>>,
-    /// If the path is [ambiguous](NoRoute::Ambiguous), a reading that has another route, or none. There is no such reading
-    /// if the path has too many.
+    /// If the path is [ambiguous](NoRoute::Ambiguous), a reading with another route, or without one. `None` also
+    /// if the path has too many readings.
     pub other_reading: Option<String>,
 }
 
@@ -27,7 +27,7 @@ pub struct Candidate<'a, T> {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Verdict<'a> {
-    /// The first one whose conditions hold. It gets the request, unless the path is [ambiguous](NoRoute::Ambiguous).
+    /// The first route whose conditions hold. It gets the request, unless the path is [ambiguous](NoRoute::Ambiguous).
     Chosen,
     /// This condition does not hold.
     Unmet(Unmet<'a>),

@@ -297,7 +297,7 @@ async fn other_methods_are_not_allowed() {
 }
 
 #[tokio::test]
-async fn what_is_not_there_goes_to_the_fallback_unchanged() {
+async fn requests_for_missing_files_go_to_the_fallback_unchanged() {
     let folder = folder(&[("a.txt", "text"), ("bare/x", "x"), ("docs/index.html", "docs")]);
     let echo = tower::service_fn(async |request: Request<Full<Bytes>>| {
         let (parts, body) = request.into_parts();
@@ -324,7 +324,7 @@ async fn what_is_not_there_goes_to_the_fallback_unchanged() {
 }
 
 #[tokio::test]
-async fn a_file_that_becomes_shorter_breaks_off() {
+async fn the_response_is_cut_off_if_the_file_becomes_shorter() {
     let folder = folder(&[("long", &"a".repeat(LONG))]);
     let path = folder.path().join("long");
     let response = Files::new(folder.path()).oneshot(Request::get("/long").body(()).unwrap()).await.unwrap();

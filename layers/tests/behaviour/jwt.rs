@@ -373,7 +373,7 @@ async fn only_an_accepted_request_reaches_the_service() {
 }
 
 #[test]
-fn keys_that_cannot_be_used_say_why() {
+fn unusable_keys_are_errors_with_the_reason() {
     let pem =
         |name: &str| Keys::from_pem(FIXTURE["other_pem"][name].as_str().unwrap().as_bytes()).map(|keys| keys.len());
     for (name, expected) in [

@@ -38,7 +38,7 @@ pub struct About {
     pub counters: Vec<Arc<Counters>>,
     /// The counters of limits.
     pub limited: Arc<LimitCounters>,
-    /// What became of copies of requests.
+    /// The counts of copies of requests.
     pub mirrored: Arc<MirrorStats>,
     /// Whether it is shutting down.
     pub stop: watch::Receiver<bool>,

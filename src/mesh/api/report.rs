@@ -119,7 +119,7 @@ pub struct CountersReport {
     /// Requests that were rejected by a limit of their route, by its key.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub limited: BTreeMap<String, u64>,
-    /// What became of the copies of requests for mirrors.
+    /// The counts of copies of requests for mirrors.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub mirrored: BTreeMap<String, u64>,
 }

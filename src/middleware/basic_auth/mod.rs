@@ -38,7 +38,7 @@ const FORWARDED_USER: HeaderName = HeaderName::from_static("x-forwarded-user");
 /// Why a request was rejected.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
 pub enum LoginRejected {
-    /// It has no name and password of a user.
+    /// It lacks the name and password of a user.
     #[error("no name and password of a user")]
     Unauthorized,
     /// Too many other passwords are waiting to be verified.

@@ -21,7 +21,7 @@ use crate::http::stack::Stack;
 
 /// How long handshakes get to finish on shutdown. Requests get `shutdown_timeout`.
 const HANDSHAKES: Duration = Duration::from_secs(1);
-/// How long copies for mirrors get to finish after the last request. No client waits for them.
+/// The time that copies for mirrors get after the last request. No client waits for them.
 const COPIES: Duration = Duration::from_secs(1);
 
 impl<S: Stack> Worker<S> {

@@ -90,7 +90,7 @@ pub struct Route {
     pub origin: Origin,
 }
 
-/// An address that requests of a route need connections to.
+/// An address to which requests of a route need connections.
 #[derive(Debug, Clone, Copy)]
 pub struct ConnectsTo<'a> {
     /// The address.
@@ -120,7 +120,7 @@ impl Route {
         self.endpoints().iter().chain(self.mirror().map(|mirror| &mirror.upstream))
     }
 
-    /// Where its requests need connections to, other than to nodes: its endpoints, its mirror, and its
+    /// The addresses to which its requests need connections, other than nodes: its endpoints, its mirror, and its
     /// authentication server.
     pub fn connects_to(&self) -> impl Iterator<Item = ConnectsTo<'_>> {
         let upstream = |endpoint| ConnectsTo { endpoint, tls: &self.tls, connect_timeout: self.connect_timeout };
@@ -145,7 +145,7 @@ impl Route {
         self.paths.iter().find_map(|path| if let RoutePath::Regex(_, regex) = path { Some(regex) } else { None })
     }
 
-    /// What becomes of the path and the query before a request is passed on. A redirect and a fixed response change nothing.
+    /// The changes to the path and the query of forwarded requests. A redirect and a fixed response change nothing.
     pub fn path_edits(&self) -> PathEdits {
         let mut edits = PathEdits::new();
         if matches!(self.answer, Answer::Redirect(_) | Answer::Respond(_)) {

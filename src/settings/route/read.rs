@@ -132,7 +132,7 @@ fn or<T: Parse>(node: Option<Node<'_>>, default: T, problems: &mut Problems) -> 
     node.map_or(Some(default), |node| node.read(problems))
 }
 
-/// Reports files in front of nodes, if the two would need different paths.
+/// Reports files with nodes as the upstream, if the two would need different paths.
 fn report_files_before_nodes(own: &Node<'_>, route: &Route, problems: &mut Problems) {
     let leads_to_nodes = route.endpoints().iter().any(Endpoint::is_mesh);
     if !leads_to_nodes || !matches!(route.answer, Answer::Files(..)) || route.path_edits().is_empty() {
@@ -193,7 +193,7 @@ struct Target<'a> {
 }
 
 impl Target<'_> {
-    /// Reports placeholders that the paths of the route have no value for. `own` is the regex that the target comes with.
+    /// Reports placeholders that the paths of the route have no value for. `own` is the regex of the target itself.
     fn check(&self, node: &Node<'_>, route: &Route, own: Option<&PathRegex>, problems: &mut Problems) {
         let Self { text, has_rest, highest_capture } = self;
         if *has_rest && route.prefixes().next().is_none() {
