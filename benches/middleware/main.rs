@@ -1,4 +1,4 @@
-//! What each part of a route's middleware adds to the CPU time of a request.
+//! Measures the CPU time per request that each part of a route's middleware adds.
 //!
 //! ```sh
 //! cargo bench --bench middleware                       # 4 minutes

@@ -1,5 +1,5 @@
-//! No spelling of a path, and no header, reaches what a route protects, whatever the backend makes of it. The backends are
-//! real programs. All that are not on this machine are skipped, and so said.
+//! No spelling of a path, and no header, gets around the protection of a route, however the backend reads it. The backends
+//! are real programs. Programs that are not installed are skipped, with a message.
 
 use std::{
     fs,
@@ -33,7 +33,7 @@ struct Spelling {
     headers: Vec<String>,
 }
 
-/// The spellings for a host, whose paths begin with `prefix`.
+/// The spellings for a host, with paths that begin with `prefix`.
 fn spellings(host: &str, prefix: &str) -> Vec<Spelling> {
     let lines = SPELLINGS.lines().filter(|line| !line.is_empty() && !line.starts_with('#'));
     let parse = |line: &'static str| {
@@ -52,7 +52,7 @@ fn spellings(host: &str, prefix: &str) -> Vec<Spelling> {
     lines.map(parse).collect()
 }
 
-/// Replaces `\xNN` by the byte.
+/// Replaces `\xNN` with the byte.
 fn bytes(text: &str) -> Vec<u8> {
     let mut pieces = text.split("\\x");
     let mut bytes = pieces.next().unwrap().as_bytes().to_vec();
@@ -158,7 +158,7 @@ fn check(server: &Server) {
     };
     let all: String = routes().iter().map(|(name, keys, _)| route(name, keys)).collect();
     let program = Start::new().flags(&["--silence-deadline", "2s"]).config(&(all + &route("open", ""))).run();
-    // Without protection, many spellings lead there.
+    // Without protection, many spellings reach `/admin`.
     let reached =
         spellings("open.test", "").iter().filter(|spelling| over_http1(&program, "open.test", spelling)).count();
     assert!(reached > 25, "{reached} spellings lead to /admin");
@@ -180,7 +180,7 @@ fn check(server: &Server) {
     assert_none(&failures);
 }
 
-/// Whether a request reaches what is protected. It follows another, so that a malformed one gets an answer at once.
+/// Whether a request reaches `/admin`. It follows another request, so that a malformed one gets a response at once.
 fn over_http1(program: &Program, host: &str, spelling: &Spelling) -> bool {
     let mut request = format!("GET /open HTTP/1.1\r\nHost: {host}\r\n\r\n{} ", spelling.method).into_bytes();
     request.extend_from_slice(&spelling.target);
@@ -195,7 +195,7 @@ fn over_http1(program: &Program, host: &str, spelling: &Spelling) -> bool {
     got.windows(13).any(|status| status == format!("HTTP/1.1 {PROTECTED} ").as_bytes())
 }
 
-/// The spellings that reach what is protected.
+/// The spellings that reach `/admin`.
 fn over_http2<'a>(program: &Program, host: &str, spellings: &'a [Spelling]) -> impl Iterator<Item = &'a str> {
     let tls = Tls::trusting(program).alpn(&["h2"]);
     let mut connection = None;

@@ -6,7 +6,7 @@ use rustix::fs::{CWD, FileType, Mode, mknodat};
 
 use crate::support::{Client, Program, Start};
 
-/// In a file that no request may get.
+/// The content of files that no request may get.
 const CANARY: &str = "the canary";
 const HOST: &str = "a.test";
 
@@ -137,7 +137,7 @@ fn program(route: &str) -> (Program, String) {
     (start.config(&config).run(), canary.display().to_string())
 }
 
-/// The status and everything else that arrives.
+/// The status, and the whole response.
 fn answered(program: &Program, target: &str) -> (u16, String) {
     let mut client = Client::connect(program.http());
     client.send(format!("GET {target} HTTP/1.1\r\nHost: {HOST}\r\nAccept: text/html\r\nAccept-Encoding: gzip\r\nConnection: close\r\n\r\n"));
@@ -161,7 +161,7 @@ fn no_path_leads_out_of_the_folder_or_to_hidden_files() {
             // A redirect would be to a folder outside, or to another host.
             assert!(!text.to_lowercase().contains("\nlocation:"), "{route} {target}: {text}");
         }
-        // What is inside is served.
+        // Files inside the folder are served.
         for path in ["/", "/index.html", "/docs/", "/inside", "/.well-known/security.txt"] {
             let (status, text) = answered(&program, path);
             assert_eq!((status, text.ends_with("visible")), (visible, true), "{path}: {text}");

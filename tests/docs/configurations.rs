@@ -18,7 +18,7 @@ fn blocks_of_toml_are_valid_files() {
     let mut files = 0;
     for page in pages() {
         for block in page.code("toml") {
-            // A folder that the page on a whole site has in the configurations of all programs.
+            // The folder in all configurations of docs/whole-site.md.
             fs::write(path, block.replace("/srv/example/assets", "public")).unwrap();
             load(["check", "--config", path], [("DOMAIN", "example.com")]).unwrap_or_else(|error| {
                 panic!("{}: {error}\n(a part of a file? ```toml fragment)\n{block}", page.name)

@@ -1,4 +1,4 @@
-//! `pmesh explain URL` says what then happens on the wire.
+//! `pmesh explain URL` predicts what happens on the wire.
 
 use std::{
     io::{Read, Write},
@@ -19,7 +19,7 @@ const RIGHT: &str = "Authorization: Basic YWxpY2U6c2VjcmV0";
 /// `alice:wrong`
 const WRONG: &str = "Authorization: Basic YWxpY2U6d3Jvbmc=";
 
-/// A request, and how it ends.
+/// A request and its outcome.
 struct Case {
     url: &'static str,
     method: &'static str,
@@ -460,7 +460,7 @@ fn with_ports(text: &str, program: &Program) -> String {
     text.replace("HTTPS", &https).replace("HTTP", &http)
 }
 
-/// Sends the request, and says how it ended.
+/// Sends the request, and returns its outcome.
 fn on_the_wire(case: &Case, program: &Program, tls: &Tls, backends: &Backends, number: usize) -> String {
     let url = with_ports(case.url, program);
     let (scheme, rest) = url.split_once("://").unwrap();
@@ -505,7 +505,7 @@ fn connect(from: &str, to: SocketAddr) -> TcpStream {
     stream
 }
 
-/// `None` if the connection ends without a byte.
+/// `None` if the connection is closed without a byte.
 fn exchange(stream: impl Read + Write, head: &str) -> Option<Response> {
     let mut client = Client::new(stream);
     client.send(head);
@@ -520,7 +520,7 @@ fn exchange_tls(session: ClientConnection, stream: TcpStream, head: &str) -> Opt
     exchange(stream, head)
 }
 
-/// Says how the request ends according to `pmesh explain`.
+/// Returns the outcome according to `pmesh explain`.
 fn explained(case: &Case, program: &Program, backends: &Backends, flags: &[&str]) -> String {
     let mut command = Command::new(PROGRAM);
     command

@@ -1,4 +1,4 @@
-//! `files`: static files as the answer of a route, alone and with an upstream for what is not there.
+//! `files`: static files as the answer of a route, alone and with an upstream for missing files.
 
 use std::{fs, os::unix::fs::symlink, path::Path};
 
@@ -114,13 +114,13 @@ fn middleware_applies_to_files() {
         assert_eq!(got.header("content-encoding"), ["gzip"], "{way:?}");
         assert_eq!(unzipped(&got.bytes), text, "{way:?}");
         assert_eq!(got.header("vary"), ["accept-encoding"], "{way:?}");
-        // Its bytes are not those of the file.
+        // The bytes differ from those of the file.
         let etag = got.header("etag")[0].to_owned();
         assert!(etag.starts_with("W/\""), "{way:?}");
         let again = get(&program, way, "/text.txt", &[("accept-encoding", "gzip"), ("if-none-match", &etag)]);
         assert_eq!((again.status, again.header("etag")), (304, vec![&*etag]), "{way:?}");
 
-        // Not again what is already compressed, nor parts.
+        // Precompressed files and ranges are not compressed.
         let got = get(&program, way, "/done.css", &[("accept-encoding", "gzip")]);
         assert_eq!((&*got.body, got.header("content-encoding")), ("gzipped", vec!["gzip"]), "{way:?}");
         let got = get(&program, way, "/text.txt", &[("accept-encoding", "gzip"), ("range", "bytes=0-4999")]);

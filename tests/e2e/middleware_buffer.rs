@@ -84,7 +84,7 @@ fn a_put_is_sent_to_another_endpoint_with_its_whole_body_and_a_post_is_not() {
             assert_eq!(first.field("content-length"), BUFFER.to_string(), "{way:?} {method}");
             if matches!(method, "PUT" | "DELETE") {
                 assert_eq!((got.status, &*got.body), (200, "done"), "{way:?} {method}");
-                // Not a header differs.
+                // All headers are the same.
                 assert_eq!(works.request(), first, "{way:?} {method}");
             } else {
                 assert_eq!(got.status, 502, "{way:?} {method}");
@@ -162,7 +162,7 @@ fn a_backend_gets_only_whole_requests() {
         let before = backend.requests().len();
         let mut slow = Client::connect(program.http());
         slow.send(format!("POST /slow HTTP/1.1\r\nHost: {HOST}\r\n{head}"));
-        // The only worker has had the time for a whole request.
+        // The only worker had time for a whole request.
         assert_eq!(Client::connect(program.http()).get(HOST, "/fast").status, 200);
         let is_chunked = head.contains("chunked");
         let in_chunk = |piece: &str| if is_chunked { format!("1\r\n{piece}\r\n") } else { piece.to_owned() };
@@ -262,7 +262,7 @@ fn an_aborted_upload_reaches_no_backend() {
 
 #[test]
 fn streams_in_both_directions_and_upgrades_are_not_buffered() {
-    // Answers before the body has come, and then wants the rest.
+    // Responds before the body has arrived, and then reads the rest.
     let backend = Backend::start(|connection| {
         while connection.head().is_some() {
             connection.take("4\r\nping\r\n".len());

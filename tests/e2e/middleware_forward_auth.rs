@@ -100,7 +100,7 @@ fn the_server_decides_who_gets_in() {
         assert_eq!((got.status, &*got.body, got.header("content-length")), (302, "", vec!["5"]), "{way:?}");
     }
     assert_eq!(backend.requests().len(), 3 * WAYS.len());
-    // One question for each request.
+    // The server is asked about each request.
     assert_eq!(server.requests().len(), 10 * WAYS.len());
 }
 

@@ -1,4 +1,5 @@
-//! `jwt` for clients with HTTP/1.1 and HTTP/2, with and without TLS: which tokens get in, and what the backend learns.
+//! `jwt` for clients with HTTP/1.1 and HTTP/2, with and without TLS: which tokens get in, and which headers the backend
+//! gets.
 
 use std::{
     fs,
@@ -199,7 +200,7 @@ fn the_backend_learns_the_claims_and_nothing_from_the_client() {
         for name in ["x_user", "x_roles", "x-missing", "x_missing"] {
             assert!(request.all(name).is_empty(), "{name}");
         }
-        // A header that the child does not set is the client's again.
+        // If the child does not set a header, the client can send it.
         assert_eq!(request.all("x_level").len(), usize::from(is_removed));
         let tokens = [request.all("authorization"), request.all("cookie")].concat().join(" ");
         assert_eq!(tokens.contains(token), !is_removed, "{tokens}");
@@ -228,7 +229,7 @@ fn trailers_do_not_bring_back_a_claim() {
     assert!(sent.contains("x-user: alice") && !sent.contains("root"), "{sent}");
 }
 
-/// A server of keys. The test changes what it answers.
+/// A server with keys. The test changes its answers.
 struct Issuer {
     server: Backend,
     answer: Arc<Mutex<String>>,

@@ -39,7 +39,7 @@ fn address(mirror: &Backend) -> String {
     format!("\"{}\"", mirror.address)
 }
 
-/// Waits until so many copies have arrived.
+/// Waits until this many copies have arrived.
 #[track_caller]
 fn copies(mirror: &Backend, count: usize) -> Vec<read::Request> {
     let start = Instant::now();
@@ -68,7 +68,7 @@ fn the_mirror_gets_what_the_upstream_gets() {
             ("PUT", of_unknown_length(bytes(65_536))),
         ] {
             let request = to(way, HOST, "/api/path?query").method(method).header("x-debug", "1");
-            // Clients cannot say that a request is a copy.
+            // Clients cannot mark a request as a copy.
             let request = request.header("x-pmesh-mirror", "1").header("X_Pmesh_Mirror", "1").body(body).unwrap();
             let got = send(&program, way, request).unwrap();
             assert_eq!(

@@ -152,7 +152,7 @@ fn a_path_is_changed_only_for_the_endpoint_that_gets_it() {
     let mut targets: Vec<_> = backend.requests().into_iter().map(|request| request.target).collect();
     targets.sort();
     assert_eq!(targets, ["/path", "/path", "/v1/new/path", "/v1/new/path"]);
-    // Not even the node that would get it unchanged gets it.
+    // It does not reach the node either, which would get it unchanged.
     assert_eq!(client.get("x.test", "/%2e%2e/path").status, 400);
     assert_eq!(backend.requests().len(), 4);
 }

@@ -1,4 +1,4 @@
-//! Keys for tokens over reloads: those of a URL are kept, those in a file are read again after a change.
+//! Keys for tokens across reloads: keys from a URL are kept, keys in a file are reread after a change.
 
 use std::{
     fs,
@@ -49,7 +49,7 @@ fn fetched_keys_are_kept() {
         assert_eq!(status(&program, "b.test", good("RS256")), 200);
     }
     assert_eq!(issuer.requests().len(), 1);
-    // Another URL has keys of its own.
+    // Another URL has its own keys.
     reload(&program, &routes("two", ""));
     assert_eq!(status(&program, "a.test", good("RS256")), 503);
     ok(&next_jwks()).clone_into(&mut answer.lock().unwrap());

@@ -190,7 +190,7 @@ fn connections_to_an_authentication_server_are_kept() {
         get(count);
     }
     assert_eq!(server.connections().len(), 1);
-    // Without the key, nothing leads to the server.
+    // Without the key, the server is no longer listed.
     crate::reload_with(&program, &format!("{top}{}", crate::route("a.test", backend.address)));
     assert_eq!(fetch(&program, "/v1/upstreams")["endpoints"].as_array().unwrap().len(), 1);
 }

@@ -1,4 +1,4 @@
-//! Mirrors over a reload.
+//! Mirrors across a reload.
 
 use crate::{
     eventually, fetch, reload, route, start,

@@ -27,7 +27,7 @@ fn an_address_or_a_table_is_inherited() {
     );
     assert_eq!(routes[0].middleware.keys, ["mirror"]);
     assert!(routes[3].middleware.is_empty());
-    // A route that answers itself has nothing to mirror.
+    // A route without an upstream has nothing to mirror.
     assert!(routes[0].mirror().is_some() && routes[4].mirror().is_none());
 }
 

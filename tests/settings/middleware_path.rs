@@ -10,7 +10,7 @@ fn routes(file: &str) -> Vec<Route> {
     Start::new().file(file).loaded().settings.routes
 }
 
-/// What is passed on.
+/// The forwarded path.
 fn becomes(route: &Route, uri: &str) -> String {
     route.path_edits().apply(&uri.parse().expect("a URI")).map_or_else(|error| error.to_string(), |uri| uri.to_string())
 }

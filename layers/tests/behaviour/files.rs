@@ -1,4 +1,4 @@
-//! Files: conditions, ranges, variants, folders, and what is passed on.
+//! Files: conditions, ranges, variants, folders, and the fallback.
 
 use std::{
     fs::{self, File},
@@ -121,7 +121,7 @@ async fn conditions_are_checked() {
             assert!(got.body.is_empty());
         }
     }
-    // A time that build tools set is no validator.
+    // A time set by build tools is no validator.
     set_time(&folder.path().join("a.txt"), 1);
     let got = get(folder.path(), "/a.txt", &[]).await;
     assert_eq!((got.header("etag"), got.header("last-modified")), ("", ""));
@@ -334,7 +334,7 @@ async fn the_response_is_cut_off_if_the_file_becomes_shorter() {
     assert_eq!(body.frame().await.unwrap().unwrap_err().to_string(), "the response body broke off");
     assert!(body.frame().await.is_none());
 
-    // One that grows ends where it said it would.
+    // If the file grows, the response keeps its declared length.
     fs::write(&path, "a".repeat(LONG)).unwrap();
     let response = Files::new(folder.path()).oneshot(Request::get("/long").body(()).unwrap()).await.unwrap();
     fs::write(&path, "a".repeat(2 * LONG)).unwrap();

@@ -1,4 +1,4 @@
-//! What `ForwardAuthLayer` passes on, and when.
+//! The requests and headers that `ForwardAuthLayer` passes on.
 
 use bytes::Bytes;
 use futures_util::FutureExt;

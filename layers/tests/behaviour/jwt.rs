@@ -1,4 +1,4 @@
-//! `JwtLayer`, with keys and tokens of PyJWT and JWCrypto: which tokens pass, and what becomes of their claims.
+//! `JwtLayer`, with keys and tokens of PyJWT and JWCrypto: which tokens pass, and which headers their claims become.
 
 use std::{collections::BTreeMap, sync::LazyLock, time::Duration};
 
@@ -87,7 +87,7 @@ async fn attacks_fail() {
             assert!(matches!(error, JwtRejected::Invalid(_)), "{name}: {error}");
         }
     }
-    // Without audience and issuer, only those pass that are wrong in nothing else.
+    // Without audience and issuer, tokens pass if nothing else is wrong.
     let lax = JwtLayer::new(SharedKeys::new(jwks()));
     let mut passed = Vec::new();
     for (name, token) in tokens("bad") {
@@ -333,7 +333,7 @@ async fn requests_wait_for_the_first_keys_but_not_forever() {
     assert_eq!(verify(&layer, good("RS256")).await, Err(JwtRejected::NoKeys));
     keys.update(async { Ok::<_, BoxError>(jwks()) }).await.unwrap();
     assert_eq!(verify(&layer, good("RS256")).await, Ok(()));
-    // A request that came before an update has begun is served by it, and wants no other.
+    // An update also serves requests from before it began: they want no other.
     tokio::time::advance(Duration::from_secs(10)).await;
     let asked = async {
         tokio::task::yield_now().await;
@@ -424,7 +424,7 @@ fn unusable_keys_are_errors_with_the_reason() {
         (serde_json::json!(7), InvalidKeys::Damaged),
     ] {
         assert_eq!(jwks(&[&key]).unwrap_err(), expected, "{key}");
-        // Beside a good key, it is ignored, unless it is private.
+        // Next to a good key, it is ignored, unless it is private.
         let beside = jwks(&[&key, good]);
         match expected {
             InvalidKeys::Private => assert_eq!(beside.unwrap_err(), expected),

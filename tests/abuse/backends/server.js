@@ -1,4 +1,4 @@
-// /admin and everything below get 218. The target is resolved as a URL and decoded, as much Node code does it.
+// /admin and everything below get 218. The target is resolved as a URL and decoded, as in much Node code.
 const server = require("http").createServer((request, response) => {
   let path = "";
   try {
