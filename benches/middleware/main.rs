@@ -7,13 +7,13 @@
 //! ```
 //!
 //! Needs nginx (the backend), wrk and taskset. pmesh has one worker, on core 0. Load generator and backend share core 1. Each
-//! row is a route of its own. In each round, every row gets load over 64 keep-alive connections, for 2 s (`--seconds`), and the
-//! rows without middleware do, too. Figures are medians over the rounds.
+//! row is its own route. In each round, every row gets load over 64 keep-alive connections for 2 s (`--seconds`), and so do the
+//! rows without middleware. Figures are medians over the rounds.
 //!
 //! | column | meaning |
 //! | --- | --- |
 //! | CPU | µs per request, user and system, of pmesh |
-//! | added | by how much that is more than for the same request in the same round to a route without middleware |
+//! | added | the difference to the same request in the same round to a route without middleware |
 //! | bad | requests without a 2xx response, over all rounds |
 
 #![allow(clippy::unwrap_used, reason = "a failed measurement panics")]

@@ -329,7 +329,7 @@ fn an_unknown_kid_fetches_keys_once_in_a_while() {
     let program = start(&config).run();
     program.wait_for_line("jwt: fetched the keys");
     issuer.answers(&ok(&next_jwks()));
-    // The last fetch was less than 10 s ago. A flood of such tokens changes nothing about that.
+    // The last fetch was less than 10 s ago. A flood of such tokens causes no more fetches.
     let mut rejected = 0;
     while get_with(&program, Way::Http, "/", good("next")).status == 401 {
         rejected += 1;
