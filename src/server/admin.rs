@@ -67,14 +67,17 @@ impl Node for Admin {
         let generation = self.process.generation();
         let mut endpoints = Vec::new();
         for (connections, routes) in generation.routes.endpoints() {
-            let endpoint_of = |route: &Route| route.endpoints().contains(connections.endpoint());
-            let note = |route| if endpoint_of(route) { "" } else { " (mirror)" };
+            let this = connections.endpoint();
+            let is_only_mirror = |route: &Route| {
+                !route.endpoints().contains(this) && route.mirror().is_some_and(|to| to.upstream == *this)
+            };
+            let note = |route| if is_only_mirror(route) { " (mirror)" } else { "" };
             let places = |route| places(route).map(|place| place + note(route));
             let places = routes.iter().copied().flat_map(places).collect();
             let record = connections.record();
             let pools: Vec<_> = connections.pools().map(|stats| &**stats).collect();
             let stats: Vec<_> = record.stats.iter().map(|stats| &**stats).collect();
-            endpoints.push(endpoint(connections.endpoint().to_string(), places, &record.health, &stats, &pools));
+            endpoints.push(endpoint(this.to_string(), places, &record.health, &stats, &pools));
         }
         for peer in self.process.peers.load_full().iter() {
             let uses = |route: &&Route| route.endpoints().iter().any(|endpoint| endpoint.may_be(&peer.name));

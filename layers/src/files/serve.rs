@@ -27,6 +27,8 @@ pub(super) fn serve(variants: &Variants, asked: &Asked, access: Access) -> io::R
         let mut headers = asked.headers.clone();
         headers.remove(RANGE);
         response = head(variants, headers)?;
+    } else if let Some(headers) = with_valid_range(&asked.headers, &response) {
+        response = head(variants, headers)?;
     }
     complete_headers(&mut response, &asked.headers);
     let part = if asked.has_body { part(&response) } else { None };
@@ -55,6 +57,37 @@ fn head(variants: &Variants, headers: HeaderMap) -> io::Result<Response<Response
     let response =
         service.try_call(request).now_or_never().unwrap_or_else(|| Err(io::ErrorKind::Unsupported.into()))?;
     Ok(response.map(|_| ResponseBody::empty()))
+}
+
+/// The request to answer instead, if `response` is not what its range leads to (RFC 9110, 14.1.2): a suffix can be longer than
+/// the file, and a last position can be any number. No part of an empty file can be named, so all of it is sent.
+fn with_valid_range(request: &HeaderMap, response: &Response<ResponseBody>) -> Option<HeaderMap> {
+    let length = position(response.headers().get(CONTENT_RANGE)?.to_str().ok()?.rsplit('/').next()?)?;
+    let mut headers = request.clone();
+    if length == 0 {
+        headers.remove(RANGE);
+        return Some(headers);
+    }
+    if response.status() != StatusCode::RANGE_NOT_SATISFIABLE {
+        return None;
+    }
+    let end = length - 1;
+    let (first, last) = match request.get(RANGE)?.to_str().ok()?.strip_prefix("bytes=")?.split_once('-')? {
+        ("", suffix) => (length.saturating_sub(position(suffix)?), end),
+        (first, "") => (position(first)?, end),
+        (first, last) => (position(first)?, position(last)?.min(end)),
+    };
+    if first > last {
+        return None;
+    }
+    headers.insert(RANGE, HeaderValue::try_from(format!("bytes={first}-{last}")).ok()?);
+    Some(headers)
+}
+
+/// A number of any length. If it is too high, it is beyond the end of every file.
+fn position(text: &str) -> Option<u64> {
+    let is_number = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+    is_number.then(|| text.parse().unwrap_or(u64::MAX))
 }
 
 /// Whether the part that the client has is from the current version of the file (RFC 9110, 13.1.5).

@@ -140,6 +140,11 @@ async fn parts_of_a_file_are_sent() {
         ("bytes=100000-", 100_000, LONG),
         ("bytes=-70000", LONG - 70_000, LONG),
         ("bytes=10-999999999", 10, LONG),
+        // Longer than the file, or than any.
+        ("bytes=-999999999", 0, LONG),
+        ("bytes=-99999999999999999999999", 0, LONG),
+        ("bytes=10-99999999999999999999999", 10, LONG),
+        ("bytes=05-009", 5, 10),
     ] {
         for condition in [None, Some(&etag), Some(&date)] {
             let mut headers = vec![("range", range)];
@@ -162,8 +167,27 @@ async fn parts_of_a_file_are_sent() {
         let got = get(folder.path(), "/long", headers).await;
         assert_eq!((got.status, got.body.len()), (200, LONG), "{headers:?}");
     }
-    let got = get(folder.path(), "/long", &[("range", "bytes=999999-")]).await;
-    assert_eq!((got.status, got.header("content-range")), (416, &*format!("bytes */{LONG}")));
+    for range in [
+        "bytes=999999-",
+        "bytes=99999999999999999999999-",
+        "bytes=-0",
+        "bytes=9-5",
+        "bytes=-",
+        "bytes=+1-2",
+        "bytes=--1",
+    ] {
+        let got = get(folder.path(), "/long", &[("range", range)]).await;
+        assert_eq!((got.status, got.header("content-range")), (416, &*format!("bytes */{LONG}")), "{range}");
+    }
+}
+
+#[tokio::test]
+async fn an_empty_file_has_no_parts() {
+    let folder = folder(&[("empty", "")]);
+    for range in ["bytes=0-", "bytes=0-9", "bytes=5-9", "bytes=-5", "bytes=-0"] {
+        let got = get(folder.path(), "/empty", &[("range", range)]).await;
+        assert_eq!((got.status, got.header("content-length"), got.header("content-range")), (200, "0", ""), "{range}");
+    }
 }
 
 #[tokio::test]
