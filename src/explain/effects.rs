@@ -52,6 +52,11 @@ pub(super) fn edits(edits: &HeaderEdits, message: &str) -> String {
     format!("changes headers of the {message}: {}", names.join(", "))
 }
 
+pub(super) fn foreign_identity(edits: &HeaderEdits) -> String {
+    let names: Vec<_> = edits.names().map(HeaderName::as_str).collect();
+    format!("removes {}, because the upstream gets it from the authentication of other routes", names.join(", "))
+}
+
 pub(super) fn pages(pages: &ErrorPages) -> String {
     let statuses: Vec<_> = pages.keys().map(StatusCode::as_str).collect();
     format!("pages for pmesh's own errors: {}", statuses.join(", "))

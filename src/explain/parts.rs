@@ -39,6 +39,7 @@ pub(super) fn parts<'a>(route: &'a Route, request: &Request<()>, asked: &Asked, 
         jwt,
         rewrite,
         add_prefix,
+        foreign_identity,
         request_headers,
         response_headers,
         buffer,
@@ -133,6 +134,10 @@ pub(super) fn parts<'a>(route: &'a Route, request: &Request<()>, asked: &Asked, 
             let middleware = Middleware { add_prefix: Some(prefix.clone()), ..none.clone() };
             parts.push(part("add_prefix", middleware, Box::new(|ran| effects::path(ran, "no path to change"))));
         }
+    }
+    if !foreign_identity.is_empty() {
+        let middleware = Middleware { foreign_identity: foreign_identity.clone(), ..none.clone() };
+        parts.push(part("request_headers", middleware, Box::new(|_| effects::foreign_identity(foreign_identity))));
     }
     if !request_headers.is_empty() {
         let middleware = Middleware { request_headers: request_headers.clone(), ..none.clone() };

@@ -98,6 +98,7 @@ fn layered<S: Inner, A: Inner>(
         error_pages,
         rewrite: _,
         add_prefix: _,
+        foreign_identity,
         request_headers,
         buffer: _,
         mirror: _,
@@ -113,6 +114,7 @@ fn layered<S: Inner, A: Inner>(
     let keeps_uri = path.is_some() && matches!(route.answer, settings::Answer::Files(..));
     let original_uri = keeps_uri.then_some(with_original_uri as fn(_) -> _);
     let edits = |edits: &HeaderEdits| (!edits.is_empty()).then(|| edits.clone());
+    let foreign_identity = edits(foreign_identity).map(EditRequestHeadersLayer::new);
     let request_headers = edits(request_headers).map(EditRequestHeadersLayer::new);
     // Without keys, nobody gets in.
     let jwt_keys = || shared.jwt_keys.clone().unwrap_or_else(SharedKeys::empty);
@@ -142,6 +144,7 @@ fn layered<S: Inner, A: Inner>(
         .option_layer(request_headers)
         .option_layer(shared.buffer.clone());
     Layered::new(passed_on.service(answer))
+        .within(foreign_identity)
         .within(jwt)
         .within(forward_auth.as_ref().map(|auth| forward_auth::layer(auth, server(auth))))
         .within(basic_auth.as_ref().map(|auth| basic_auth::layer(auth, leads_to_nodes)))

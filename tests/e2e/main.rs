@@ -28,6 +28,7 @@ mod framing_http2;
 mod head_limits;
 mod headers;
 mod http2;
+mod identity;
 mod interim;
 mod internal;
 mod ipv6;

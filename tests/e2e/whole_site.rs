@@ -108,7 +108,8 @@ fn each_part_has_its_effect() {
         assert_eq!(got.status, if matches!(way, Way::Http | Way::H2c) { 308 } else { 200 }, "{way:?}");
 
         // response_headers, hsts, compress, request_headers
-        let got = site.get(way, VISITOR, &to("/"), &[("accept-encoding", "gzip"), ("x-debug", "1")]);
+        let got =
+            site.get(way, VISITOR, &to("/"), &[("accept-encoding", "gzip"), ("x-debug", "1"), ("remote-user", "root")]);
         assert_eq!(got.status, 200, "{way:?}");
         assert_eq!(got.header("strict-transport-security"), ["max-age=31536000"]);
         assert_eq!(got.header("x-content-type-options"), ["nosniff"]);
@@ -116,6 +117,7 @@ fn each_part_has_its_effect() {
         assert_eq!(got.header("content-encoding"), ["gzip"]);
         let seen = request(&site.application, &format!("/?{way:?}"));
         assert_eq!((seen.all("x-site"), seen.all("x-debug").len()), (vec!["main"], 0));
+        assert!(seen.all("remote-user").is_empty());
 
         // deny, files, rewrite
         assert_eq!(site.get(way, DENIED, "example.com/", &[]).status, 403, "{way:?}");

@@ -47,7 +47,9 @@ fn users_merge_by_name() {
     assert_eq!(all, [&["alice", "bob", "carol"][..], &["carol"], &[], &["alice", "bob", "carol"]]);
     let realms = routes.iter().map(|route| route.middleware.basic_auth.as_ref().map(|auth| auth.realm.as_str()));
     assert_eq!(Vec::from_iter(realms), [Some("all"), Some("own"), None, Some("all")]);
-    assert!(routes[2].middleware.is_empty());
+    // Clients cannot send the headers of the others there.
+    let foreign: Vec<_> = routes[2].middleware.foreign_identity.names().collect();
+    assert_eq!(foreign, ["remote-user", "x-forwarded-user"]);
     assert_eq!(routes[0].middleware, routes[3].middleware);
     let BasicAuth { users, .. } = routes[0].middleware.basic_auth.as_ref().unwrap();
     assert!(users["alice"].verify(b"password") && users["bob"].verify(b"secret") && !users["bob"].verify(b"password"));

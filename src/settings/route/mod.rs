@@ -3,6 +3,7 @@
 mod answer;
 mod files;
 mod hsts;
+mod identity;
 mod inherited;
 mod matchers;
 mod middleware;

@@ -9,7 +9,7 @@ use std::{
 use pmesh_layers::route::{PathRegex, RoutePath};
 
 use super::{
-    Answer, Hsts, Middleware, ReadPages, Redirection, Rewriting, Route, Scope, answer,
+    Answer, Hsts, Middleware, ReadPages, Redirection, Rewriting, Route, Scope, answer, identity,
     redirection::From,
     requests,
     scope::{redirects, scopes},
@@ -44,6 +44,7 @@ pub(in crate::settings) fn read(merged: &Merged, root: RootDefaults<'_>, problem
         routes.extend(redirect(&from, &scope, root, problems));
     }
     report_alike(&routes, problems);
+    identity::protect(&mut routes);
     routes
 }
 

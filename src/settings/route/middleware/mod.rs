@@ -83,6 +83,8 @@ pub struct Middleware {
     pub rewrite: Option<Rewriting>,
     /// What to put before the path, if anything.
     pub add_prefix: Option<PathPrefix>,
+    /// Removes the headers by which other routes tell the same upstream who the user is.
+    pub foreign_identity: HeaderEdits,
     /// Changes to the headers of requests.
     pub request_headers: HeaderEdits,
     /// How long request bodies can be that are read before the request is forwarded, if any are.
@@ -126,6 +128,8 @@ impl Middleware {
             jwt: jwt?,
             rewrite: rewrite?,
             add_prefix: add_prefix?,
+            // Known only once all routes have been read.
+            foreign_identity: HeaderEdits::default(),
             request_headers: request_headers?,
             buffer: buffer?,
             mirror: mirror?,
