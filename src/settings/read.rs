@@ -33,6 +33,7 @@ impl Settings {
             stream_timeout,
             max_body,
             pages: &ReadPages::default(),
+            home: &home,
         };
         Self {
             http: merged.read("http", problems).unwrap_or(Port::Off),

@@ -132,3 +132,28 @@ fn checked_routes_name_their_files() {
     let shown = routes[0].to_string();
     assert!(shown.starts_with("a.test/ -> files /") && shown.ends_with("/www, else a:1"), "{shown}");
 }
+
+#[test]
+fn a_folder_with_the_secret_cannot_be_served() {
+    for (home, root, is_refused) in [
+        ("home", ".", true),
+        ("home", "home", true),
+        ("home/x", "www/../home", true),
+        ("home", "www", false),
+        // Never served, because of the dot.
+        (".home", ".", false),
+        (".home", ".home", true),
+    ] {
+        let start = Start::new().write("home/a", "").write(".home/a", "").write("www/a", "");
+        let start = start.file(&format!("{ROUTE}files = \"{root}\"\n"));
+        let home = start.with_folder(&format!("[DIR]/{home}"));
+        let start = start.flags(&["--home", &home]);
+        if is_refused {
+            let shown = home.replace(&start.with_folder("[DIR]"), "[DIR]");
+            let expected = format!("routes[0].files: clients could read {shown}, which has pmesh's secret");
+            assert!(start.error().contains(&expected), "{root}");
+        } else {
+            start.load().unwrap();
+        }
+    }
+}

@@ -2,7 +2,7 @@
 
 use std::{
     fmt, fs, io,
-    path::{Path, PathBuf},
+    path::{self, Path, PathBuf},
 };
 
 use figment::value::Value;
@@ -41,6 +41,16 @@ impl Files {
         };
         let spa = node.field("spa").map_or(Some(false), |node| node.read(problems));
         Some(Self { root: root?, index: index?, spa: spa? })
+    }
+
+    /// Whether clients could read the files of a folder.
+    pub(super) fn would_serve(&self, folder: &Path) -> bool {
+        // It may not exist yet.
+        let real = |path: &Path| path.canonicalize().or_else(|_| path::absolute(path)).ok();
+        let (Some(root), Some(folder)) = (real(&self.root), real(folder)) else { return false };
+        // Folders whose names begin with a dot are never served.
+        let is_shown = |part: path::Component<'_>| !part.as_os_str().as_encoded_bytes().starts_with(b".");
+        folder.strip_prefix(root).is_ok_and(|below| below.components().all(is_shown))
     }
 }
 

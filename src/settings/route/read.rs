@@ -3,6 +3,7 @@
 use std::{
     collections::{HashMap, hash_map::Entry},
     fmt,
+    path::Path,
     time::Duration,
 };
 
@@ -32,6 +33,8 @@ pub(in crate::settings) struct RootDefaults<'a> {
     pub(in crate::settings) max_body: Option<u64>,
     /// The pages that have been read so far.
     pub(in crate::settings) pages: &'a ReadPages,
+    /// The home folder; empty if there is none.
+    pub(in crate::settings) home: &'a Path,
 }
 
 /// Reads all routes, then all redirects.
@@ -69,6 +72,14 @@ fn written(scope: &Scope<'_>, root: RootDefaults<'_>, problems: &mut Problems) -
     let (paths, answer, settings) = (paths?, answer?, settings?);
     let mut route = Route { patterns, paths, conditions: conditions?, answer, tls: tls?, ..settings };
     report_useless(scope, &route, problems);
+    if let (Answer::Files(files, _), Some(node)) = (&route.answer, scope.field("files"))
+        && files.would_serve(root.home)
+    {
+        problems.push(node.problem(format!(
+            "clients could read {}, which has pmesh's secret: name a folder without it",
+            root.home.display()
+        )));
+    }
     route.name = match name {
         Some(name) => name?,
         None => route.places().next().map(|place| place.to_string()).unwrap_or_default(),
