@@ -14,11 +14,15 @@ pub enum NoRoute {
     /// - read `\` as `/`, or merge slashes,
     /// - treat the segment after two or more leading slashes as a host,
     /// - remove dot segments,
-    /// - cut off a segment at a `;`, or the path at a decoded `?`, `#` or NUL.
+    /// - cut off a segment at a `;`, or the path at a decoded `?`, `#` or NUL,
+    /// - ignore case, including that of encoded characters.
     ///
-    /// So some backends read `//admin`, `/x/..;/admin` and `/admin%2f..` as `/admin`, which could bypass the protection of
-    /// that route. Paths that differ only in case (RFC 3986, 6.2.2.1), or in names that a file system treats as equal, are
-    /// not readings of each other.
+    /// So some backends read `//admin`, `/ADMIN`, `/x/..;/admin` and `/admin%2f..` as `/admin`, which could bypass the
+    /// protection of that route. Names that a file system treats as equal for other reasons are not readings of each other.
+    ///
+    /// If there are routes for both `/api` and `/Api`, these two spellings lead to their own routes. `/API` is ambiguous. For
+    /// regular expressions at the same prefix, the first that matches in any case must be that which matches as written. A
+    /// redirect that only changes the case is not another route; see [`Rule::exact_case`](super::Rule::exact_case).
     ///
     /// The rest of the path after the route's prefix is read in these ways too. Behind a
     /// [`StripPrefix`](super::StripPrefix), a backend sees only the rest, and other backends may process it separately.

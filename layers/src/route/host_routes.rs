@@ -1,12 +1,18 @@
+mod any_case;
+
 use std::{
     cmp::Reverse,
     collections::{BTreeMap, hash_map::Entry},
+    ops::BitOr,
 };
 
 use super::{
     Conditions, ExactPath, PathPrefix, PathRegex, RoutePath,
     place::{Place, Route},
 };
+pub(super) use any_case::Spelling;
+use any_case::Spellings;
+
 use crate::hash::FixedMap;
 
 /// The routes of one host pattern.
@@ -19,9 +25,24 @@ pub(super) struct HostRoutes<T> {
     longest: usize,
     /// Boxed, because most hosts have none.
     others: Option<Box<Others<T>>>,
-    /// Whether percent-encoding a byte that is not allowed in a path could change the route of the path, here or at a
-    /// wider host pattern.
-    pub(super) encoding_matters: bool,
+    pub(super) matters: Matters,
+}
+
+/// What could change the route of a path, here or at a wider host pattern.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(super) struct Matters {
+    /// Percent-encoding a byte that is not allowed in a path.
+    pub(super) encoding: bool,
+    /// Another case, even if the path is in lower case.
+    pub(super) case: bool,
+}
+
+impl BitOr for Matters {
+    type Output = Self;
+
+    fn bitor(self, other: Self) -> Self {
+        Self { encoding: self.encoding | other.encoding, case: self.case | other.case }
+    }
 }
 
 #[derive(Debug, Clone)]
@@ -29,17 +50,19 @@ struct Others<T> {
     exact: FixedMap<ExactPath, Place<T>>,
     /// In the order of insertion.
     regexes: FixedMap<PathPrefix, Vec<(PathRegex, Place<T>)>>,
+    /// Boxed, because most paths are in lower case.
+    spellings: Option<Box<Spellings>>,
 }
 
 impl<T> Default for HostRoutes<T> {
     fn default() -> Self {
-        Self { root: None, by_prefix: FixedMap::default(), longest: 0, others: None, encoding_matters: false }
+        Self { root: None, by_prefix: FixedMap::default(), longest: 0, others: None, matters: Matters::default() }
     }
 }
 
 impl<T> Default for Others<T> {
     fn default() -> Self {
-        Self { exact: FixedMap::default(), regexes: FixedMap::default() }
+        Self { exact: FixedMap::default(), regexes: FixedMap::default(), spellings: None }
     }
 }
 
@@ -48,14 +71,17 @@ impl<T> HostRoutes<T> {
     pub(super) fn insert(&mut self, path: RoutePath, conditions: Conditions, route: Route<T>) -> Option<()> {
         match path {
             RoutePath::Exact(path) => {
-                self.encoding_matters |= path.as_str().contains('%');
+                self.matters.encoding |= path.as_str().contains('%');
+                if !route.exact_case {
+                    self.record_spelling(path.as_str(), |spellings| &mut spellings.exact);
+                }
                 match self.others.get_or_insert_default().exact.entry(path) {
                     Entry::Occupied(place) => return place.into_mut().insert(conditions, route),
                     Entry::Vacant(free) => drop(free.insert(Place::new(0, conditions, route))),
                 }
             }
             RoutePath::Prefix(prefix) => {
-                let length = self.record_prefix(&prefix);
+                let length = self.record_prefix(&prefix, &route);
                 let place = if length == 0 { self.root.as_mut() } else { self.by_prefix.get_mut(&prefix) };
                 if let Some(place) = place {
                     return place.insert(conditions, route);
@@ -68,8 +94,9 @@ impl<T> HostRoutes<T> {
                 }
             }
             RoutePath::Regex(prefix, regex) => {
-                let length = self.record_prefix(&prefix);
-                self.encoding_matters = true;
+                let length = self.record_prefix(&prefix, &route);
+                self.matters.encoding = true;
+                self.matters.case |= regex.has_upper_case() && !route.exact_case;
                 let regexes = self.others.get_or_insert_default().regexes.entry(prefix).or_default();
                 if let Some((_, place)) = regexes.iter_mut().find(|(other, _)| *other == regex) {
                     return place.insert(conditions, route);
@@ -81,10 +108,13 @@ impl<T> HostRoutes<T> {
     }
 
     /// Records a prefix, and returns its length.
-    fn record_prefix(&mut self, prefix: &PathPrefix) -> usize {
+    fn record_prefix(&mut self, prefix: &PathPrefix, route: &Route<T>) -> usize {
         let key = prefix.as_key();
         self.longest = self.longest.max(key.len());
-        self.encoding_matters |= key.contains('%');
+        self.matters.encoding |= key.contains('%');
+        if !route.exact_case {
+            self.record_spelling(key, |spellings| &mut spellings.prefixes);
+        }
         key.len()
     }
 

@@ -26,6 +26,7 @@
 //! # }
 //! ```
 
+mod case;
 mod conditions;
 mod considered;
 mod error;

@@ -23,6 +23,7 @@ enum Rules<T> {
 pub(super) struct Route<T> {
     pub(super) target: T,
     pub(super) literal: bool,
+    pub(super) exact_case: bool,
 }
 
 #[derive(Debug, Clone)]
@@ -57,6 +58,14 @@ impl<T> Place<T> {
         rules.insert(index, Conditional { conditions, route });
         self.rules = Rules::Several(rules);
         Some(())
+    }
+
+    /// Whether no path is read as one of this place in another case.
+    pub(super) fn has_exact_case(&self) -> bool {
+        match &self.rules {
+            Rules::One(route) => route.exact_case,
+            Rules::Several(rules) => rules.iter().all(|rule| rule.route.exact_case),
+        }
     }
 
     /// Returns the first route whose conditions hold.

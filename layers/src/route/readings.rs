@@ -2,6 +2,8 @@
 
 use percent_encoding::{percent_decode, percent_encode_byte};
 
+use super::case;
+
 /// Limits for the readings of one path. Real paths stay far below them, and finding more readings would take too long.
 const MAX_READINGS: usize = 64;
 const MAX_BYTES: usize = 32 * 1024;
@@ -20,20 +22,46 @@ const STEPS: [fn(&str) -> Option<String>; 10] = [
     remove_dots_and_slash,
 ];
 
-/// Checks quickly whether `path` has no other reading, ignoring bytes that are not allowed in a path. Can return `false`
-/// even if there is none.
+/// Checks quickly whether `path` has no other reading, ignoring case and bytes that are not allowed in a path. Can return
+/// `false` even if there is none.
 #[inline]
 pub(crate) fn is_plain(path: &str) -> bool {
+    scan(path).is_plain
+}
+
+/// What can be told quickly about a path.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Scan {
+    /// See [`is_plain`].
+    pub(super) is_plain: bool,
+    /// Whether it could have letters in upper case. Can be `true` for a path with percent-encoding or non-ASCII bytes, even
+    /// if it has none.
+    pub(super) may_have_case: bool,
+}
+
+#[inline]
+pub(super) fn scan(path: &str) -> Scan {
+    // All letters in upper case, and `[`.
+    let is_rare = |byte: u8| matches!(byte, b'%' | b';' | b'A'..=b'\\') | !byte.is_ascii();
+    if any_byte(path, is_rare) { scan_rare(path) } else { Scan { is_plain: true, may_have_case: false } }
+}
+
+fn scan_rare(path: &str) -> Scan {
+    let is_plain = !any_byte(path, |byte| matches!(byte, b'%' | b';' | b'\\')) || is_plain_after_all(path);
+    Scan { is_plain, may_have_case: case::may_differ(path) }
+}
+
+/// Whether a byte is odd, or follows a slash and is a dot or another slash. A path begins with `/` or is `*`, so its first
+/// byte is not checked.
+#[inline]
+fn any_byte(path: &str, is_odd: impl Fn(u8) -> bool) -> bool {
     let bytes = path.as_bytes();
     let pairs = bytes.iter().zip(bytes.get(1..).unwrap_or_default());
     // Without an early exit, the compiler vectorizes the loop.
-    let odd = pairs.fold(false, |odd, (byte, next)| {
-        odd | matches!(next, b'%' | b';' | b'\\') | ((*byte == b'/') & matches!(next, b'/' | b'.'))
-    });
-    // A path begins with `/` or is `*`, so its first byte is not checked. Names such as `.well-known` are plain.
-    !odd || is_plain_after_all(path)
+    pairs.fold(false, |odd, (byte, next)| odd | is_odd(*next) | ((*byte == b'/') & matches!(next, b'/' | b'.')))
 }
 
+/// Names such as `.well-known` are plain.
 fn is_plain_after_all(path: &str) -> bool {
     !path.contains(['%', ';', '\\']) && !path.contains("//") && !path.split('/').any(is_dots)
 }
@@ -205,7 +233,7 @@ fn recode(path: &str, decodes: impl Fn(u8) -> bool) -> Option<String> {
 }
 
 /// Returns the percent-encoded byte at the beginning of `text`, and the rest.
-fn encoded(text: &[u8]) -> Option<(u8, &[u8])> {
+pub(super) fn encoded(text: &[u8]) -> Option<(u8, &[u8])> {
     let (triplet, behind) = text.split_first_chunk::<3>()?;
     let mut decoded = percent_decode(triplet);
     // If it is not an encoding, three bytes come out.
@@ -305,6 +333,22 @@ mod tests {
         }
         for path in ["//", "/a//", "/.", "/a/..", "/%", "/;", "/\\"] {
             assert!(!is_plain(path), "{path}");
+        }
+    }
+
+    #[test]
+    fn a_scan_finds_bytes_at_any_position() {
+        for letter in (0..=255).map(char::from) {
+            for (before, behind) in (0..36).flat_map(|before| (0..20).map(move |behind| (before, behind))) {
+                let path = format!("/{}{letter}{}", "a".repeat(before), "z".repeat(behind));
+                let scan = scan(&path);
+                assert_eq!(scan.may_have_case, letter.is_ascii_uppercase() || !letter.is_ascii(), "{path}");
+                let odd = "%;\\".contains(letter) || (before == 0 && (letter == '/' || (letter == '.' && behind == 0)));
+                assert_eq!(scan.is_plain, !odd, "{path}");
+                if "/.".contains(letter) {
+                    assert!(!super::scan(&format!("{}/{letter}/{}", &path[..before], &path[before..])).is_plain);
+                }
+            }
         }
     }
 

@@ -22,12 +22,13 @@ pub struct Rule {
     pub(super) path: RoutePath,
     pub(super) conditions: Conditions,
     pub(super) literal: bool,
+    pub(super) exact_case: bool,
 }
 
 impl Rule {
     /// Creates a rule for all requests to these paths.
     pub fn new(path: impl Into<RoutePath>) -> Self {
-        Self { path: path.into(), conditions: Conditions::new(), literal: false }
+        Self { path: path.into(), conditions: Conditions::new(), literal: false, exact_case: false }
     }
 
     /// Sets the conditions, replacing any set before.
@@ -43,6 +44,14 @@ impl Rule {
         Self { literal: true, ..self }
     }
 
+    /// Distinguishes upper and lower case: no path counts as one of these paths in another case, and the other way round. Use
+    /// it for a redirect that only changes the case of a path, from `/Blog` to `/blog`. Otherwise both would be
+    /// [ambiguous](super::NoRoute::Ambiguous).
+    #[must_use]
+    pub fn exact_case(self) -> Self {
+        Self { exact_case: true, ..self }
+    }
+
     /// The paths.
     pub fn path(&self) -> &RoutePath {
         &self.path
@@ -56,6 +65,11 @@ impl Rule {
     /// Whether ambiguous paths are accepted.
     pub fn is_literal(&self) -> bool {
         self.literal
+    }
+
+    /// Whether upper and lower case are distinguished.
+    pub fn has_exact_case(&self) -> bool {
+        self.exact_case
     }
 }
 

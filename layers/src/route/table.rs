@@ -3,8 +3,8 @@ use std::cmp::Reverse;
 use http::Request;
 
 use super::{
-    Candidate, Considered, NoRoute, Rule, Verdict,
-    host_routes::HostRoutes,
+    Candidate, Considered, NoRoute, Rule, Verdict, case,
+    host_routes::{HostRoutes, Matters, Spelling},
     parts::Parts,
     place::{Place, Route},
     readings,
@@ -31,8 +31,8 @@ use crate::{
 /// A lookup takes a step for each label of the host and each segment of the path, however many routes there are. It also
 /// tries the regular expressions and conditions of the paths that it visits.
 ///
-/// Paths are matched exactly as written. A path that a backend may read as that of another route is rejected, whether or
-/// not the prefix is removed; see [`NoRoute::Ambiguous`].
+/// Paths are matched exactly as written, and are case-sensitive. A path that a backend may read as that of another route, such
+/// as `/ADMIN` or `//admin`, is rejected, whether or not the prefix is removed; see [`NoRoute::Ambiguous`].
 ///
 /// ```
 /// use http::Request;
@@ -83,23 +83,24 @@ impl<T> RouteTable<T> {
     ///
     /// [`DuplicateRoute`] if there is a route with the same host pattern, path and conditions, which is kept.
     pub fn insert(&mut self, pattern: HostPattern, rule: impl Into<Rule>, target: T) -> Result<(), DuplicateRoute> {
-        let Rule { path, conditions, literal } = rule.into();
+        let Rule { path, conditions, literal, exact_case } = rule.into();
         let (HostPattern::Exact(name) | HostPattern::Below(name)) = &pattern;
-        let matters_to_wider = self.wildcards(name.as_str()).any(|routes| routes.encoding_matters);
+        let matters_to_wider =
+            self.wildcards(name.as_str()).fold(Matters::default(), |all, routes| all | routes.matters);
         let wildcard = matches!(pattern, HostPattern::Below(_)).then(|| pattern.clone());
         let routes = match pattern {
             HostPattern::Exact(name) => self.exact.entry(name),
             HostPattern::Below(parent) => self.below.entry(parent),
         };
         let routes = routes.or_default();
-        let mattered = routes.encoding_matters;
-        routes.encoding_matters |= matters_to_wider;
-        let inserted = routes.insert(path, conditions, Route { target, literal });
-        let matters_now = routes.encoding_matters && !mattered && !matters_to_wider;
-        if let Some(wildcard) = wildcard.filter(|_| matters_now) {
+        let before = routes.matters | matters_to_wider;
+        routes.matters = before;
+        let inserted = routes.insert(path, conditions, Route { target, literal, exact_case });
+        let now = routes.matters;
+        if let Some(wildcard) = wildcard.filter(|_| now != before) {
             // A path of these hosts can have a reading that matches the new route.
             let narrower = self.exact.iter_mut().chain(&mut self.below).filter(|(name, _)| wildcard.matches(name));
-            narrower.for_each(|(_, routes)| routes.encoding_matters = true);
+            narrower.for_each(|(_, routes)| routes.matters = routes.matters | now);
         }
         inserted.ok_or(DuplicateRoute)
     }
@@ -149,8 +150,7 @@ impl<T> RouteTable<T> {
     pub fn consider<B>(&self, host: &str, request: &Request<B>) -> Considered<'_, T> {
         let path = request.uri().path();
         let result = self.find_for(host, request);
-        let all = self.exact.get(host).into_iter().chain(self.wildcards(host));
-        let mut places = all.flat_map(|routes| routes.find_all(path));
+        let mut places = self.of_host(host).flat_map(|routes| routes.find_all(path));
         let first = places.next();
         let other_reading = match (&result, first) {
             (Err(NoRoute::Ambiguous), Some(place)) => self.other_reading(host, path, place),
@@ -228,36 +228,73 @@ impl<T> RouteTable<T> {
         if let Some(only) = first.only() {
             return Ok(&only.choose(parts)?.target);
         }
-        let place = first.find(path).or_else(wider).ok_or(NoRoute::NotFound)?;
+        let here = first.find(path);
+        let place = here.or_else(wider).ok_or(NoRoute::NotFound)?;
         let route = place.choose(parts)?;
-        let has_one_reading = readings::is_plain(path) && (!first.encoding_matters || readings::is_allowed(path));
-        let is_clear = has_one_reading || route.literal || self.is_unambiguous(host, path, place);
+        let scan = readings::scan(path);
+        let has_one_reading = scan.is_plain && (!first.matters.encoding || readings::is_allowed(path));
+        let has_one_case = !(scan.may_have_case || first.matters.case);
+        if (has_one_reading && has_one_case) || route.literal {
+            return Ok(&route.target);
+        }
+        let is_same_in_any_case = || match here {
+            Some(place) => first.is_same_in_any_case(path, place),
+            None => self.is_same_in_any_case(host, path, place),
+        };
+        let is_clear =
+            (has_one_case || is_same_in_any_case()) && (has_one_reading || self.is_unambiguous(host, path, place));
         if is_clear { Ok(&route.target) } else { Err(NoRoute::Ambiguous) }
     }
 
-    /// Whether all readings of `path`, which matches `place`, match that place as well. This includes readings of the rest
-    /// after the prefix, which can differ: in `/api//x/admin`, `x` is a host only after `/api` has been removed. Conditions
-    /// do not matter, because they check other parts of the request.
+    /// Whether all other readings of `path`, which matches `place`, match that place as well. This includes readings of the
+    /// rest after the prefix, which can differ: in `/api//x/admin`, `x` is a host only after `/api` has been removed.
+    /// Conditions do not matter, because they check other parts of the request.
     #[cold]
     fn is_unambiguous(&self, host: &str, path: &str, place: &Place<T>) -> bool {
-        Self::all_readings(path, place.prefix, |reading| self.is_place_of(host, reading, place))
+        Self::all_readings(path, place.prefix, |reading| {
+            self.is_place_of(host, reading, place) && self.is_same_in_any_case(host, reading, place)
+        })
     }
 
     /// Returns a reading of `path` that does not match `place`.
     fn other_reading(&self, host: &str, path: &str, place: &Place<T>) -> Option<String> {
         let mut other = None;
-        Self::all_readings(path, place.prefix, |reading| {
-            let is_same = self.is_place_of(host, reading, place);
+        let mut check = |reading: &str| {
+            let is_place = self.is_place_of(host, reading, place);
+            let is_same = is_place && self.is_same_in_any_case(host, reading, place);
             if !is_same {
-                other = Some(reading.to_owned());
+                other = if is_place { self.other_case(host, reading) } else { Some(reading.to_owned()) };
             }
             is_same
-        });
+        };
+        let _ = check(path) && Self::all_readings(path, place.prefix, check);
         other
     }
 
     fn is_place_of(&self, host: &str, path: &str, place: &Place<T>) -> bool {
         self.place(host, path).is_some_and(|other| std::ptr::eq(other, place))
+    }
+
+    /// Whether `place`, which `path` matches, is also among the most specific places if case is ignored.
+    #[cold]
+    fn is_same_in_any_case(&self, host: &str, path: &str, place: &Place<T>) -> bool {
+        let is_same = |folded: &str| {
+            self.of_host(host).find_map(|routes| routes.is_found_in_any_case(path, folded, place)) == Some(true)
+        };
+        place.has_exact_case() || case::with_folded(path, is_same)
+    }
+
+    /// Returns `path` in another case, in which it matches another place.
+    fn other_case(&self, host: &str, path: &str) -> Option<String> {
+        let folded = case::fold(path);
+        let mut other = None;
+        let mut check = |spelling: Spelling<'_>, place: &Place<T>| {
+            let rest = &folded[spelling.folded_len..];
+            let spellings = [rest.to_owned(), rest.to_ascii_uppercase()].map(|rest| [spelling.written, &rest].concat());
+            other = other.take().or_else(|| spellings.into_iter().find(|path| self.is_place_of(host, path, place)));
+        };
+        self.of_host(host).any(|routes| routes.find_in_any_case(path, &folded, &mut check));
+        other
     }
 
     /// Whether `accept` returns true for all readings of `path`, and of its rest after a prefix of this length.
@@ -268,8 +305,12 @@ impl<T> RouteTable<T> {
     }
 
     fn place(&self, host: &str, path: &str) -> Option<&Place<T>> {
-        let exact = self.exact.get(host).and_then(|routes| routes.find(path));
-        exact.or_else(|| self.wildcards(host).find_map(|routes| routes.find(path)))
+        self.of_host(host).find_map(|routes| routes.find(path))
+    }
+
+    /// Returns the routes of all patterns that match `host`, the most specific first.
+    fn of_host<'a>(&'a self, host: &str) -> impl Iterator<Item = &'a HostRoutes<T>> {
+        self.exact.get(host).into_iter().chain(self.wildcards(host))
     }
 
     /// Returns the routes of all wildcards that match `host`, the most specific first.

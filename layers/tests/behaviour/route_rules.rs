@@ -10,21 +10,27 @@ use pmesh_layers::{
 };
 use proptest::prelude::*;
 
-use crate::support::readings::{odd_path, readings};
+use crate::support::readings::{folded, odd_path, readings};
 
-/// An expression, and a function that matches the same paths.
-type Meaning = (&'static str, fn(&str) -> bool);
+/// An expression, and functions that match the same paths as the expression does, and as it does after `(?i)`. The latter
+/// matters only if the expression has letters in upper case. The others are tried with the path in lower case.
+type Meaning = (&'static str, fn(&str) -> bool, fn(&str) -> bool);
 
-const REGEXES: [Meaning; 6] = [
-    ("^/a", |path| path.starts_with("/a")),
-    ("b$", |path| path.ends_with('b')),
-    ("^/[ab]/b$", |path| path == "/a/b" || path == "/b/b"),
-    ("%[0-9A-F]", |path| {
-        path.split('%').skip(1).any(|text| text.starts_with(|first| "0123456789ABCDEF".contains(first)))
-    }),
-    (r"\.", |path| path.contains('.')),
-    ("[^ -~]", |path| path.bytes().any(|byte| !(b' '..=b'~').contains(&byte))),
+const REGEXES: [Meaning; 9] = [
+    ("^/a", |path| path.starts_with("/a"), |_| false),
+    ("b$", |path| path.ends_with('b'), |_| false),
+    ("^/[ab]/b$", |path| path == "/a/b" || path == "/b/b", |_| false),
+    ("%[0-9A-F]", |path| has_encoding(path, "0123456789ABCDEF"), |path| has_encoding(path, "0123456789ABCDEFabcdef")),
+    (r"\.", |path| path.contains('.'), |_| false),
+    ("[^ -~]", |path| path.bytes().any(|byte| !(b' '..=b'~').contains(&byte)), |_| false),
+    ("^/A", |path| path.starts_with("/A"), |path| path.starts_with("/a") || path.starts_with("/A")),
+    ("(?i)^/b", |path| path.starts_with("/b") || path.starts_with("/B"), |_| false),
+    ("^/[^a-z]+$", |path| path.len() > 1 && path.bytes().all(|byte| !byte.is_ascii_lowercase()), |_| false),
 ];
+
+fn has_encoding(path: &str, first_digits: &str) -> bool {
+    path.split('%').skip(1).any(|text| text.starts_with(|first| first_digits.contains(first)))
+}
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum Path {
@@ -48,6 +54,19 @@ impl Path {
             Self::Exact(exact) => exact == path,
             Self::Prefix(_) => below,
             Self::Regex(_, index) => below && REGEXES[*index].1(path),
+        }
+    }
+
+    fn matches_in_any_case(&self, path: &str) -> bool {
+        let (prefix, lower) = (folded(self.prefix()), folded(path));
+        let below = lower.strip_prefix(&prefix).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'));
+        match self {
+            Self::Exact(exact) => folded(exact) == lower,
+            Self::Prefix(_) => below,
+            Self::Regex(_, index) => {
+                let (_, as_written, in_any_case) = REGEXES[*index];
+                below && (as_written(path) || as_written(&lower) || in_any_case(path))
+            }
         }
     }
 
@@ -115,6 +134,15 @@ impl Written {
         if self.literal { rule.literal() } else { rule }
     }
 
+    fn matches_host(&self, host: &HostName) -> bool {
+        self.host.parse::<HostPattern>().unwrap().matches(host)
+    }
+
+    fn specificity(&self) -> (bool, usize, bool, usize, bool) {
+        let (is_exact, is_regex) = (matches!(self.path, Path::Exact(_)), matches!(self.path, Path::Regex(..)));
+        (!self.host.starts_with('*'), self.host.len(), is_exact, self.path.prefix().len(), is_regex)
+    }
+
     fn allows(&self, method: &Method) -> bool {
         let as_get = if method == Method::HEAD { &Method::GET } else { method };
         self.methods.is_empty() || self.methods.contains(method) || self.methods.contains(as_get)
@@ -132,13 +160,25 @@ impl Written {
 
 /// The index of the first rule with the most specific matching host pattern and path.
 fn most_specific(rules: &[Written], host: &HostName, path: &str) -> Option<usize> {
-    let matches = |rule: &Written| rule.host.parse::<HostPattern>().unwrap().matches(host) && rule.path.matches(path);
-    let key = |(index, rule): &(usize, &Written)| {
-        let kind = matches!(rule.path, Path::Regex(..));
-        let exact = matches!(rule.path, Path::Exact(_));
-        (!rule.host.starts_with('*'), rule.host.len(), exact, rule.path.prefix().len(), kind, Reverse(*index))
-    };
+    let matches = |rule: &Written| rule.matches_host(host) && rule.path.matches(path);
+    let key = |(index, rule): &(usize, &Written)| (rule.specificity(), Reverse(*index));
     rules.iter().enumerate().filter(|(_, rule)| matches(rule)).max_by_key(key).map(|(index, _)| index)
+}
+
+/// The first rule for each of the most specific paths if case is ignored.
+fn most_specific_in_any_case<'a>(rules: &'a [Written], host: &HostName, path: &str) -> Vec<&'a Written> {
+    let matching =
+        rules.iter().filter(|rule| rule.matches_host(host) && rule.path.matches_in_any_case(path)).collect::<Vec<_>>();
+    let most = matching.iter().map(|rule| rule.specificity()).max();
+    let mut found: Vec<&Written> = Vec::new();
+    for rule in matching.into_iter().filter(|rule| Some(rule.specificity()) == most) {
+        let is_later_regex =
+            |other: &&Written| matches!(rule.path, Path::Regex(..)) && other.path.prefix() == rule.path.prefix();
+        if !found.iter().any(is_later_regex) {
+            found.push(rule);
+        }
+    }
+    found
 }
 
 fn expected(rules: &[Written], host: &str, path: &str, method: &Method, has: &Traits) -> Result<usize, NoRoute> {
@@ -154,7 +194,10 @@ fn expected(rules: &[Written], host: &str, path: &str, method: &Method, has: &Tr
     };
     let (prefix, rest) = path.split_at(rules[at].path.prefix().len());
     let rest = readings(rest).into_iter().map(|reading| format!("{prefix}{reading}"));
-    let leads_here = |path: String| most_specific(rules, &host, &path).is_some_and(|at| same(&rules[at]));
+    let leads_here = |path: String| {
+        most_specific(rules, &host, &path).is_some_and(|at| same(&rules[at]))
+            && most_specific_in_any_case(rules, &host, &path).into_iter().any(same)
+    };
     if rules[chosen].literal || readings(path).into_iter().chain(rest).all(leads_here) {
         Ok(chosen)
     } else {
@@ -163,8 +206,9 @@ fn expected(rules: &[Written], host: &str, path: &str, method: &Method, has: &Tr
 }
 
 fn path() -> impl Strategy<Value = Path> {
-    let text = || prop::sample::select(&["/", "/a", "/a/b", "/b", "/%7B"][..]).prop_map(str::to_owned);
-    let exact = prop::sample::select(&["/", "/a", "/a/", "/a/b", "/b", "/%7B"][..]).prop_map(str::to_owned);
+    let text = || prop::sample::select(&["/", "/a", "/a/b", "/b", "/%7B", "/A", "/A/b"][..]).prop_map(str::to_owned);
+    let exact =
+        prop::sample::select(&["/", "/a", "/a/", "/a/b", "/b", "/%7B", "/A", "/B/"][..]).prop_map(str::to_owned);
     prop_oneof![
         exact.prop_map(Path::Exact),
         text().prop_map(Path::Prefix),
@@ -189,7 +233,7 @@ fn rule() -> impl Strategy<Value = Written> {
 }
 
 fn request_path() -> impl Strategy<Value = String> {
-    let plain = prop::collection::vec(prop::sample::select(&["a", "b", "a.b", "%7B", "{"][..]), 0..4);
+    let plain = prop::collection::vec(prop::sample::select(&["a", "b", "a.b", "%7B", "{", "A", "B"][..]), 0..4);
     prop_oneof![2 => plain.prop_map(|segments| format!("/{}", segments.join("/"))), 1 => odd_path()]
 }
 

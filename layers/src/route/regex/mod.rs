@@ -29,6 +29,9 @@ enum Engine {}
 /// expression for text that can be read differently, such as `%41` or `//`, matches only in a
 /// [literal](super::Rule::literal) rule.
 ///
+/// An expression that names letters in upper case is compiled a second time, so that a table can tell whether a path differs
+/// from the expression only in case.
+///
 /// Two expressions are equal if their texts are.
 ///
 /// ```
@@ -49,6 +52,8 @@ enum Engine {}
 pub struct PathRegex {
     text: Box<str>,
     engine: Engine,
+    /// The expression without regard to case, if it names letters in upper case.
+    any_case: Option<Engine>,
 }
 
 impl PathRegex {
@@ -62,8 +67,26 @@ impl PathRegex {
         self.engine.is_match(path.as_bytes())
     }
 
+    /// Whether it matches `path`, or else whether it could match it in another case. `folded` is the path in lower case.
+    #[cfg(feature = "regex")]
+    pub(super) fn is_match_in_any_case(&self, path: &str, folded: &str) -> bool {
+        self.is_match(path)
+            || (path != folded && self.is_match(folded))
+            || self.any_case.as_ref().is_some_and(|engine| engine.is_match(path.as_bytes()))
+    }
+
+    /// Whether it could match paths in lower case without regard to case, though it does not match them as they are.
+    pub(super) fn has_upper_case(&self) -> bool {
+        self.any_case.is_some()
+    }
+
     #[cfg(not(feature = "regex"))]
     pub(super) fn is_match(&self, _: &str) -> bool {
+        match self.engine {}
+    }
+
+    #[cfg(not(feature = "regex"))]
+    pub(super) fn is_match_in_any_case(&self, _: &str, _: &str) -> bool {
         match self.engine {}
     }
 }

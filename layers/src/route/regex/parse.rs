@@ -41,12 +41,35 @@ impl FromStr for PathRegex {
         }
         let mut builder = RegexBuilder::new(text);
         let builder = builder.unicode(false).size_limit(MAX_COMPILED).dfa_size_limit(MAX_CACHED);
-        let engine = builder.build().map_err(|error| match error {
+        let invalid = |error| match error {
             regex::Error::CompiledTooBig(_) => InvalidRegex::TooLarge,
             other => InvalidRegex::Syntax(reason(&other.to_string()).into()),
-        })?;
-        Ok(Self { text: text.into(), engine })
+        };
+        let engine = builder.build().map_err(invalid)?;
+        let any_case = names_upper_case(text).then(|| builder.case_insensitive(true).build());
+        Ok(Self { text: text.into(), engine, any_case: any_case.transpose().map_err(invalid)? })
     }
+}
+
+/// Whether the expression could require a letter in upper case. Can return `true` even if it does not.
+fn names_upper_case(text: &str) -> bool {
+    if text.starts_with("(?i)") {
+        return false;
+    }
+    let mut found = text.contains("[:upper:]");
+    let (mut one_before, mut two_before) = (b'(', b'(');
+    let mut bytes = text.bytes().peekable();
+    while let Some(mut byte) = bytes.next() {
+        // `\x41` is a letter, `\S` is none.
+        if byte == b'\\' && bytes.next_if(|next| !matches!(next, b'x' | b'u' | b'U')).is_some() {
+            byte = b'(';
+        }
+        // A range can include them without naming them.
+        let is_around = two_before < b'A' && one_before == b'-' && byte > b'Z';
+        found |= byte.is_ascii_uppercase() || byte == b'\\' || is_around;
+        (two_before, one_before) = (one_before, byte);
+    }
+    found
 }
 
 /// Returns the last line of an error. The lines before it show the expression and point into it.
@@ -111,6 +134,44 @@ mod tests {
     fn a_group_that_splits_a_character_is_none() {
         let regex: PathRegex = "/(.)".parse().unwrap();
         assert_eq!(regex.captures("/é").unwrap().get(1), None);
+    }
+
+    #[test]
+    fn an_expression_with_letters_in_upper_case_matches_in_any_case() {
+        for (text, path, expected) in [
+            ("^/admin$", "/ADMIN", true),
+            ("^/Admin$", "/admin", true),
+            ("^/Admin$", "/aDMIN", true),
+            ("^/(?-i:A)dmin$", "/admin", false),
+            ("(?i)^/Admin$", "/aDMIN", true),
+            (r"^/\x41dmin$", "/admin", true),
+            ("^/[[:upper:]]$", "/a", true),
+            ("^/[!-_]$", "/a", true),
+            ("^/[!-~]$", "/A", true),
+            ("^/[^a-z]+$", "/ABC", true),
+            ("^/[^A-Z]+$", "/ABC", true),
+            (r"^/\S\D\W$", "/aa", false),
+            ("^/users/[0-9]+$", "/USERS/42", true),
+            ("^/users/[0-9]+$", "/USERS/x", false),
+        ] {
+            let regex: PathRegex = text.parse().unwrap();
+            assert_eq!(regex.is_match_in_any_case(path, &path.to_lowercase()), expected, "{text} {path}");
+        }
+    }
+
+    #[test]
+    fn only_expressions_with_letters_in_upper_case_are_compiled_twice() {
+        for (text, expected) in [
+            (r"^/u/[a-z0-9_-]+\.(?:jpe?g|png)$", false),
+            (r"^/\S+/\W\D\B$", false),
+            ("(?i)^/Admin", false),
+            ("^/Admin", true),
+            ("[!-~]", true),
+            (r"\x{41}", true),
+            (r"\\A", true),
+        ] {
+            assert_eq!(text.parse::<PathRegex>().unwrap().has_upper_case(), expected, "{text}");
+        }
     }
 
     #[test]

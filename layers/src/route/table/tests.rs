@@ -52,6 +52,8 @@ fn all_routes_for_a_path_are_considered_and_the_chosen_one_is_found() {
         ("c.a.test", "/x", "wildcard!"),
         ("b.a.test", "/post", "(only POST) root wildcard"),
         ("b.a.test", "//x", "root! wildcard /x"),
+        ("b.a.test", "/X/A", "root! wildcard /x/a"),
+        ("b.a.test", "//X", "root! wildcard /x"),
         ("a.test", "/x", ""),
     ] {
         let considered = table.consider(host, &Request::get(path).body(()).unwrap());
@@ -127,7 +129,8 @@ fn a_path_that_could_mean_another_route_is_rejected() {
         ("a", "///x/admin", Err(NoRoute::Ambiguous)),
         ("a", "/%u0061dmin", Err(NoRoute::Ambiguous)),
         ("a", "/x/../y;z/%2e%2e/%2f", Ok("all")),
-        ("a", "/Admin", Ok("all")),
+        ("a", "/Admin", Err(NoRoute::Ambiguous)),
+        ("a", "/Admins", Ok("all")),
         ("a", "/administrator;x//", Ok("all")),
         ("a", "/admin//x;y/../z%2fw", Ok("admin")),
         ("a", "/caf%C3%A9/%20", Ok("coffee")),
@@ -159,8 +162,161 @@ fn a_path_that_could_mean_another_route_is_rejected() {
     table.insert("c".parse().unwrap(), Rule::new(prefix("/")).literal(), "literal").unwrap();
     table.insert("c".parse().unwrap(), prefix("/admin"), "admin").unwrap();
     assert_eq!(table.find("c", "//admin"), Ok(&"literal"));
+    assert_eq!(table.find("c", "/ADMIN"), Ok(&"literal"));
     assert_eq!(table.find("c", "/admin/.."), Err(NoRoute::Ambiguous));
     assert_eq!(table.find_literal("c", "/admin/.."), Some(&"admin"));
+}
+
+#[test]
+fn a_path_that_could_mean_another_route_in_another_case_is_rejected() {
+    let table = table(&[
+        ("a/", "all"),
+        ("a/admin", "admin"),
+        ("a/admin/open", "open"),
+        ("a=/login", "login"),
+        ("a/caf%C3%A9", "coffee"),
+        ("b/", "all"),
+        ("b/api", "small"),
+        ("b/Api", "large"),
+        ("b=/api/Login", "login"),
+        ("c/", "all"),
+        ("d/api", "api"),
+        ("d/api/admin", "admin"),
+        ("*.e/", "any"),
+        ("*.e/Admin", "wide"),
+        ("*.e/x", "x"),
+        ("f.e/x", "narrow"),
+        ("g.e/", "only"),
+        ("h/", "all"),
+        ("h/%C3%89", "capital"),
+        ("i/api", "api"),
+    ]);
+    for (host, path, expected) in [
+        ("a", "/admin/Secret", Ok("admin")),
+        ("a", "/ADMIN", Err(NoRoute::Ambiguous)),
+        ("a", "/Admin/secret", Err(NoRoute::Ambiguous)),
+        ("a", "/admiN/", Err(NoRoute::Ambiguous)),
+        ("a", "/ADMINS", Ok("all")),
+        ("a", "/foo/ADMIN", Ok("all")),
+        ("a", "/admin/OPEN", Err(NoRoute::Ambiguous)),
+        ("a", "/admin/open/X", Ok("open")),
+        ("a", "/Login", Err(NoRoute::Ambiguous)),
+        ("a", "/Login/", Ok("all")),
+        ("a", "//Admin", Err(NoRoute::Ambiguous)),
+        ("a", "/X/../Admin", Err(NoRoute::Ambiguous)),
+        ("a", "/%41dmin", Err(NoRoute::Ambiguous)),
+        ("a", "/%2541dmin", Err(NoRoute::Ambiguous)),
+        ("a", "/X//Y;Z/%2F", Ok("all")),
+        ("a", "/CAF%C3%A9", Err(NoRoute::Ambiguous)),
+        ("a", "/caf%C3%89", Err(NoRoute::Ambiguous)),
+        ("a", "/Caf\u{c9}", Err(NoRoute::Ambiguous)),
+        ("a", "/adm%C4%B1n", Err(NoRoute::Ambiguous)),
+        ("a", "/TH%C3%89", Ok("all")),
+        ("a", "/TH\u{c9}", Ok("all")),
+        // Both spellings have a route.
+        ("b", "/api/x", Ok("small")),
+        ("b", "/Api/x", Ok("large")),
+        ("b", "/API/x", Err(NoRoute::Ambiguous)),
+        ("b", "/api//x", Ok("small")),
+        ("b", "//API/x", Err(NoRoute::Ambiguous)),
+        ("b", "/api/Login", Ok("login")),
+        ("b", "/api/login", Err(NoRoute::Ambiguous)),
+        ("b", "/Api/Login", Err(NoRoute::Ambiguous)),
+        ("b", "/b", Ok("all")),
+        ("c", "/ADMIN//", Ok("all")),
+        ("d", "/api/Admin", Err(NoRoute::Ambiguous)),
+        ("d", "/api//x/Admin", Err(NoRoute::Ambiguous)),
+        ("d", "/API/admin", Err(NoRoute::NotFound)),
+        ("f.e", "/x", Ok("narrow")),
+        ("f.e", "/X", Err(NoRoute::Ambiguous)),
+        ("f.e", "/Admin", Ok("wide")),
+        ("f.e", "/admin", Err(NoRoute::Ambiguous)),
+        ("f.e", "/y", Ok("any")),
+        ("i.e", "/X", Err(NoRoute::Ambiguous)),
+        ("i.e", "/admin", Err(NoRoute::Ambiguous)),
+        ("g.e", "/admin", Ok("only")),
+        ("h", "/%C3%89", Ok("capital")),
+        ("h", "/%C3%A9", Err(NoRoute::Ambiguous)),
+        ("h", "/\u{e9}", Err(NoRoute::Ambiguous)),
+        ("i", "/API", Err(NoRoute::NotFound)),
+        ("i", "/api/X", Ok("api")),
+    ] {
+        assert_eq!(table.find(host, path).copied(), expected, "{host}{path}");
+    }
+}
+
+#[test]
+fn a_regex_can_be_meant_in_another_case() {
+    let table = table(&[
+        ("a/", "all"),
+        ("a/ ~ (?i)^/admin(/|$)", "admin"),
+        ("a/ ~ ^/u/[a-z]+$", "user"),
+        ("a/ ~ ^/Api/v[0-9]$", "version"),
+        ("a/ ~ ^/u/[A-Za-z]+$", "other user"),
+        ("a/x", "x"),
+        ("b/", "all"),
+        ("b/Api ~ 1$", "one"),
+        ("b/api", "api"),
+    ]);
+    for (host, path, expected) in [
+        ("a", "/ADMIN", Ok("admin")),
+        ("a", "/Admin/X", Ok("admin")),
+        ("a", "//ADMIN", Err(NoRoute::Ambiguous)),
+        ("a", "/u/ann", Ok("user")),
+        ("a", "/u/Ann", Err(NoRoute::Ambiguous)),
+        ("a", "/U/ann", Err(NoRoute::Ambiguous)),
+        ("a", "/U/7", Ok("all")),
+        ("a", "/Api/v1", Ok("version")),
+        ("a", "/api/v1", Err(NoRoute::Ambiguous)),
+        ("a", "/API/V1", Err(NoRoute::Ambiguous)),
+        ("a", "/api/v", Ok("all")),
+        ("a", "/X", Err(NoRoute::Ambiguous)),
+        ("b", "/Api/1", Ok("one")),
+        ("b", "/api/1", Err(NoRoute::Ambiguous)),
+        ("b", "/api/2", Ok("api")),
+        ("b", "/Api/2", Err(NoRoute::Ambiguous)),
+    ] {
+        assert_eq!(table.find(host, path).copied(), expected, "{host}{path}");
+    }
+    for (path, expected) in [("/Api/v1", None), ("/api/v1", None), ("/u/Ann", Some("/u/ann")), ("/X/y", Some("/x/y"))] {
+        let considered = table.consider("a", &Request::get(path).body(()).unwrap());
+        assert_eq!(considered.other_reading.as_deref(), expected, "{path}");
+    }
+}
+
+#[test]
+fn a_route_in_upper_case_is_shown_as_the_other_reading() {
+    let table = table(&[("a/", "all"), ("a/Admin/Top", "admin"), ("a=/Login", "login"), ("a/ ~ ^/[A-Z]{2}/", "land")]);
+    for (path, expected) in [("/admin/top/Me", "/Admin/Top/me"), ("/login", "/Login"), ("/de/x", "/DE/X")] {
+        let considered = table.consider("a", &Request::get(path).body(()).unwrap());
+        assert_eq!(considered.other_reading.as_deref(), Some(expected), "{path}");
+    }
+}
+
+#[test]
+fn a_rule_with_exact_case_is_not_meant_in_another_case() {
+    let mut table = table(&[("a/", "all"), ("a/docs", "docs")]);
+    for (path, target) in [("/Blog", "to blog"), ("/readme", "to README"), ("/Docs", "to docs")] {
+        table.insert("a".parse().unwrap(), Rule::new(prefix(path)).exact_case(), target).unwrap();
+    }
+    for (path, expected) in [
+        ("/Blog/x", Ok("to blog")),
+        ("/blog/x", Ok("all")),
+        ("/BLOG/x", Ok("all")),
+        ("/readme", Ok("to README")),
+        ("/README", Ok("all")),
+        ("/Docs", Ok("to docs")),
+        ("/docs", Ok("docs")),
+        ("/DOCS", Err(NoRoute::Ambiguous)),
+        ("//Blog/x", Err(NoRoute::Ambiguous)),
+        ("//blog/x", Ok("all")),
+    ] {
+        assert_eq!(table.find("a", path).copied(), expected, "{path}");
+    }
+    // Another rule for the same path counts.
+    let get = Rule::new(prefix("/Blog")).when(Conditions::new().methods([Method::GET]));
+    table.insert("a".parse().unwrap(), get, "get").unwrap();
+    assert_eq!(table.find("a", "/blog/x"), Err(NoRoute::Ambiguous));
 }
 
 #[test]

@@ -4,15 +4,15 @@ use std::collections::BTreeSet;
 
 use proptest::prelude::*;
 
-const PARTS: [&str; 26] = [
+const PARTS: [&str; 30] = [
     "a", "a", "b", "/", "/", "/", ".", "..", "/../", "//", "//", ";", "\\", "%61", "%62", "%2e", "%2f", "%5C", "%3b",
-    "%25", "%3F", "%00", "%u0061", "%c3%A9", "é", "%zz",
+    "%25", "%3F", "%00", "%u0061", "%c3%A9", "é", "%zz", "A", "B", "%41", "%c3%89",
 ];
 
 /// A path with parts that some backends read differently, often below a short prefix.
 pub(crate) fn odd_path() -> impl Strategy<Value = String> {
     let odd = prop::collection::vec(prop::sample::select(&PARTS[..]), 0..9);
-    (prop::sample::select(&["", "", "/a", "/b", "/a/b"][..]), odd)
+    (prop::sample::select(&["", "", "/a", "/b", "/a/b", "/A", "/a/B"][..]), odd)
         .prop_map(|(prefix, parts)| format!("{prefix}/{}", parts.concat()))
 }
 
@@ -28,9 +28,22 @@ pub(crate) fn readings(path: &str) -> BTreeSet<String> {
     }
 }
 
+/// The path in lower case, with `é` encoded.
+pub(crate) fn folded(path: &str) -> String {
+    let path = path.replace('é', "%C3%A9").replace("%C3%89", "%C3%A9");
+    let mut pieces = path.split('%');
+    let mut text = pieces.next().unwrap().to_lowercase();
+    for piece in pieces {
+        let is_encoded = piece.get(..2).is_some_and(|digits| u8::from_str_radix(digits, 16).is_ok());
+        let (digits, rest) = piece.split_at(if is_encoded { 2 } else { 0 });
+        text += &format!("%{digits}{}", rest.to_lowercase());
+    }
+    text
+}
+
 fn steps(path: &str) -> [String; 10] {
     [
-        decoded(path, "ab.;%?\0"),
+        decoded(path, "abA.;%?\0"),
         decoded(path, "/\\"),
         path.replace("%u0061", "%61"),
         path.chars().map(|letter| if letter == '\\' { '/' } else { letter }).collect(),
