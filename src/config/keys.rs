@@ -349,7 +349,7 @@ macro_rules! route_keys {
 
             Key::new("allow_ambiguous_paths", Role::Setting, SWITCH,
                 "Whether to forward ambiguous paths, which a backend may read as the path of another route, such as \
-                 //admin"),
+                 //admin or /ADMIN"),
             Key::upstream("host_header", text("HOST"), "The Host header that the backend gets; default: the client's"),
             Key::upstream("tls", Shape::Table(TLS), "TLS settings for connections to the upstreams"),
             Key::upstream("connect_timeout", DURATION,

@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, sync::Arc};
 
 use pmesh_layers::route::{DuplicateRoute, RouteTable};
 
-use crate::settings::{Listener, ServedPlace, Settings};
+use crate::settings::{Answer, Listener, ServedPlace, Settings};
 
 /// The route table of each listener. Listeners that serve the same places share one.
 #[derive(Debug)]
@@ -49,6 +49,11 @@ fn table(served: &[ServedPlace<'_>]) -> Result<RouteTable<usize>, DuplicateRoute
     for ServedPlace { index, place, route } in served {
         let rule = place.rule();
         let rule = if route.allow_ambiguous_paths { rule.literal() } else { rule };
+        let changes_only_case = match &route.answer {
+            Answer::Redirect(redirection) => redirection.changes_only_case(place),
+            _ => false,
+        };
+        let rule = if changes_only_case { rule.exact_case() } else { rule };
         table.insert(place.host.clone(), rule, *index)?;
     }
     Ok(table)
@@ -83,6 +88,35 @@ mod tests {
         assert!(tables.for_listener(&b(true)).unwrap().served("a.test").is_none());
         assert!(Arc::ptr_eq(tables.for_listener(&b(true)).unwrap(), tables.for_listener(&b(false)).unwrap()));
         assert!(tables.for_listener(&Listener::Named { name: "c".into(), tls: true }).is_none());
+    }
+
+    #[test]
+    fn a_redirect_to_the_same_path_in_another_case_does_not_make_it_ambiguous() {
+        let redirects = [
+            "\"a.test/Blog/*\" = \"/blog/{*}\"",
+            "\"a.test/wiki/main_page\" = \"https://a.test/wiki/Main_Page?x\"",
+            "\"a.test/Shop/*\" = \"https://{host}/shop/v2/{*}\"",
+            "\"a.test/Old/*\" = \"/new/{*}\"",
+            "\"a.test/Away\" = \"https://b.test/away\"",
+            "\"a.test/Up/*\" = \"/uptown/{*}\"",
+            "\"a.test/Long\" = \"/long/er\"",
+        ];
+        let routes = "[[routes]]\nhost = \"a.test\"\nupstream = \"u:1\"\n";
+        let tables = tables(&[], &format!("{routes}[redirects]\n{}\n", redirects.join("\n")));
+        let table = tables.for_listener(&Listener::Http).unwrap();
+        for (path, is_found) in [
+            ("/Blog/x", true),
+            ("/blog/x", true),
+            ("/BLOG", true),
+            ("/wiki/Main_Page", true),
+            ("/shop/x", true),
+            ("/old/x", false),
+            ("/away", false),
+            ("/up", false),
+            ("/long", false),
+        ] {
+            assert_eq!(table.find("a.test", path).is_ok(), is_found, "{path}");
+        }
     }
 
     #[test]

@@ -71,6 +71,7 @@ fn routes() -> Vec<(&'static str, String, &'static [&'static str])> {
     vec![
         ("plain", admin(""), &[""]),
         ("any-case", format!("{CHILD}path_regex = \"(?i)^/admin(/|$)\"\n{AUTH}\n"), &[""]),
+        ("regex", format!("{CHILD}path_regex = \"^/admin(/|$)\"\n{AUTH}\n"), &[""]),
         ("stripped", below_api("strip_prefix = true\n") + &both, &["", "/api"]),
         ("rest", below_api("rewrite = \"/{*}\"\n") + &both, &["", "/api"]),
         ("added", format!("add_prefix = \"/open\"\n{}", admin("add_prefix = false\n")), &[""]),

@@ -63,6 +63,8 @@ const CASES: &[Case] = &[
     get("http://app.test:HTTP/login/", "root gets GET /login/ for app.test:HTTP"),
     get("http://app.test:HTTP/x/..%2fapi", "400"),
     get("http://app.test:HTTP/api/..%2f", "400"),
+    get("http://app.test:HTTP/Api/x", "400"),
+    get("http://app.test:HTTP/x/API", "root gets GET /x/API for app.test:HTTP"),
     get("http://paths.test:HTTP/old/x?y", "root gets GET /v1/new/x?y for paths.test:HTTP"),
     get("http://paths.test:HTTP/old/%2e%2e/x", "400"),
     get("http://paths.test:HTTP/new/x?y", "root gets GET /x?y for paths.test:HTTP"),
@@ -378,6 +380,25 @@ fn a_route_that_is_only_on_another_listener_is_named() {
         let text = |one: &Value| format!("{}: {}", one["place"].as_str().unwrap(), one["why"].as_str().unwrap());
         let reasons: Vec<_> = passed_over.iter().map(text).collect();
         assert_eq!(reasons, ["a.test/x (exact): its path does not match", "a.test/api: it is only on https"]);
+    }
+}
+
+#[test]
+fn the_other_path_of_an_ambiguous_one_is_named() {
+    let program = Start::new()
+        .config(
+            "[[routes]]\nhost = \"a.test\"\nrespond = 204\n[[routes.routes]]\nprefix = \"/admin\"\n\
+             [[routes.routes]]\npath = \"/Login\"\n",
+        )
+        .run();
+    for (path, other) in [("/ADMIN/Top", "/admin/top"), ("/x/../Admin", "/admin"), ("/login", "/Login")] {
+        let url = format!("http://a.test:{}{path}", program.http().port());
+        for flags in [&["--http", "0"][..], &["--live"]] {
+            let output = command(&program).args(flags).arg(&url).output().unwrap();
+            let text = String::from_utf8(output.stdout).unwrap();
+            let expected = format!("some backends would read it as {other}, which is not for the same route");
+            assert!(text.contains("400") && text.contains(&expected), "{path}: {text}");
+        }
     }
 }
 

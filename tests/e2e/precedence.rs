@@ -112,7 +112,7 @@ fn a_request_matches_the_most_specific_route() {
         ("GET a.test/api/status/x", "", 200, "api"),
         ("GET a.test/api/x", "", 200, "api"),
         ("GET a.test/apis", "", 200, "root"),
-        ("GET a.test/API", "", 200, "root"),
+        ("GET a.test/APIs", "", 200, "root"),
         ("GET a.test/robots.txt", "", 200, "exact"),
         ("GET a.test/robots.txt/", "", 200, "root"),
         ("GET a.test/img", "", 200, "static"),
@@ -179,6 +179,11 @@ fn a_request_matches_the_most_specific_route() {
         ("GET a.test/x/../robots.txt", "", 400, "400 Bad Request\n"),
         ("GET a.test/%75/17", "", 400, "400 Bad Request\n"),
         ("GET a.test/index.php;x", "", 400, "400 Bad Request\n"),
+        ("GET a.test/API", "", 400, "400 Bad Request\n"),
+        ("GET a.test/api/V1/x", "", 400, "400 Bad Request\n"),
+        ("GET a.test/index.PHP", "", 400, "400 Bad Request\n"),
+        ("GET z.a.test/Api", "", 400, "400 Bad Request\n"),
+        ("GET x.a.test/API", "", 400, "400 Bad Request\n"),
     ] {
         let (method, target) = request.split_once(' ').unwrap();
         let (host, path) = target.split_at(target.find('/').unwrap());

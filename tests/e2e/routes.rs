@@ -40,7 +40,7 @@ fn the_most_specific_route_wins() {
         ("www.a.test", "/api/", "api /api/"),
         ("www.a.test", "/api/x?q=/api/v1", "api /api/x?q=/api/v1"),
         ("www.a.test", "/apis", "exact /apis"),
-        ("www.a.test", "/API", "exact /API"),
+        ("www.a.test", "/x/API", "exact /x/API"),
         ("www.a.test", "/api/v1/x", "v1 /api/v1/x"),
         ("www.a.test", "/api/v10", "api /api/v10"),
         ("x.a.test", "/api", "wild /api"),
@@ -96,12 +96,23 @@ fn a_path_that_could_mean_another_route_gets_400() {
         )
         .run();
     let get = |host: &str, path: &str| Client::connect(program.http()).get(host, path);
-    for path in ["//admin", "/x/../admin", "/x/..;/admin", "/admin%2f..", "/%61dmin", "/admin;x", "/x/%2e%2e%5cadmin"] {
+    for path in [
+        "//admin",
+        "/x/../admin",
+        "/x/..;/admin",
+        "/admin%2f..",
+        "/%61dmin",
+        "/admin;x",
+        "/x/%2e%2e%5cadmin",
+        "/ADMIN",
+        "/Admin/x",
+    ] {
         assert_eq!(get("a.test", path).status, 400, "{path}");
         assert_eq!(get("a.test", &format!("{path}?q")).status, 400, "{path}");
         assert_eq!(get("single.test", path).text(), format!("single {path}"));
     }
     assert_eq!(get("literal.test", "//admin").text(), "all //admin");
+    assert_eq!(get("literal.test", "/ADMIN").text(), "all /ADMIN");
     assert_eq!(get("literal.test", "/x/../admin").text(), "all /x/../admin");
     assert_eq!(get("literal.test", "/admin/..").status, 400);
     for (path, expected) in

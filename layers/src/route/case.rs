@@ -4,25 +4,15 @@ use std::borrow::Cow;
 
 use percent_encoding::{NON_ALPHANUMERIC, percent_encode_byte, utf8_percent_encode};
 
-use super::readings::encoded;
+use super::readings::{encoded, may_have_case};
 
 /// Longer paths are folded on the heap.
 const ON_STACK: usize = 256;
 
-/// Whether a path could have letters in upper case: see [`Scan`](super::readings::Scan).
-pub(super) fn may_differ(path: &str) -> bool {
-    path.bytes().fold(false, |found, byte| found | differs(byte))
-}
-
-#[inline]
-pub(super) fn differs(byte: u8) -> bool {
-    byte.is_ascii_uppercase() | !byte.is_ascii()
-}
-
 /// Calls `f` with the folded path, which is the same for all paths that differ only in case. It is in lower case. In the
 /// path, percent-encoding is in capitals, as in the path of a route.
 pub(super) fn with_folded<R>(path: &str, f: impl FnOnce(&str) -> R) -> R {
-    if !may_differ(path) {
+    if !may_have_case(path) {
         return f(path);
     }
     let mut buffer = [0; ON_STACK];
@@ -39,7 +29,7 @@ pub(super) fn with_folded<R>(path: &str, f: impl FnOnce(&str) -> R) -> R {
 
 /// Returns the folded path.
 pub(super) fn fold(path: &str) -> Cow<'_, str> {
-    if may_differ(path) { fold_all(path).into() } else { path.into() }
+    if may_have_case(path) { fold_all(path).into() } else { path.into() }
 }
 
 /// Folds non-ASCII characters, too, because some backends decode them first. `K` (U+212A) and `k` are alike.

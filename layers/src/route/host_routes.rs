@@ -9,10 +9,8 @@ use std::{
 use super::{
     Conditions, ExactPath, PathPrefix, PathRegex, RoutePath,
     place::{Place, Route},
+    spellings::Spellings,
 };
-pub(super) use any_case::Spelling;
-use any_case::Spellings;
-
 use crate::hash::FixedMap;
 
 /// The routes of one host pattern.

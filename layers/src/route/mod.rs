@@ -42,6 +42,7 @@ mod regex;
 mod route_path;
 mod router;
 mod rule;
+mod spellings;
 mod strip;
 mod table;
 mod value_pattern;

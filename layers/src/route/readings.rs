@@ -2,8 +2,6 @@
 
 use percent_encoding::{percent_decode, percent_encode_byte};
 
-use super::case;
-
 /// Limits for the readings of one path. Real paths stay far below them, and finding more readings would take too long.
 const MAX_READINGS: usize = 64;
 const MAX_BYTES: usize = 32 * 1024;
@@ -34,8 +32,7 @@ pub(crate) fn is_plain(path: &str) -> bool {
 pub(super) struct Scan {
     /// See [`is_plain`].
     pub(super) is_plain: bool,
-    /// Whether it could have letters in upper case. Can be `true` for a path with percent-encoding or non-ASCII bytes, even
-    /// if it has none.
+    /// See [`may_have_case`].
     pub(super) may_have_case: bool,
 }
 
@@ -48,7 +45,13 @@ pub(super) fn scan(path: &str) -> Scan {
 
 fn scan_rare(path: &str) -> Scan {
     let is_plain = !any_byte(path, |byte| matches!(byte, b'%' | b';' | b'\\')) || is_plain_after_all(path);
-    Scan { is_plain, may_have_case: case::may_differ(path) }
+    Scan { is_plain, may_have_case: may_have_case(path) }
+}
+
+/// Whether a path could have letters in upper case. Can return `true` for a path with percent-encoding or non-ASCII bytes,
+/// even if it has none.
+pub(super) fn may_have_case(path: &str) -> bool {
+    path.bytes().fold(false, |found, byte| found | byte.is_ascii_uppercase() | !byte.is_ascii())
 }
 
 /// Whether a byte is odd, or follows a slash and is a dot or another slash. A path begins with `/` or is `*`, so its first

@@ -4,10 +4,11 @@ use http::Request;
 
 use super::{
     Candidate, Considered, NoRoute, Rule, Verdict, case,
-    host_routes::{HostRoutes, Matters, Spelling},
+    host_routes::{HostRoutes, Matters},
     parts::Parts,
     place::{Place, Route},
     readings,
+    spellings::Spelling,
 };
 use crate::{
     hash::FixedMap,

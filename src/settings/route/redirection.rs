@@ -10,6 +10,7 @@ use pmesh_layers::{
     route::{ExactPath, PathPrefix, RoutePath},
 };
 
+use super::Place;
 use crate::config::{Node, Parse, Problems, REDIRECT_KEYS, Reason, because, text};
 
 /// A redirect.
@@ -36,6 +37,31 @@ impl Redirection {
             None => Some(StatusCode::PERMANENT_REDIRECT),
         };
         Some(Self { to: to.read(problems)?, status: status? })
+    }
+
+    /// Whether it leads from a place to the same path in another case on the same host, or to a path below. Then the path in
+    /// the other case is that of a page, not a way around the redirect.
+    pub fn changes_only_case(&self, from: &Place<'_>) -> bool {
+        let target = self.to.to_string();
+        let path = match target.split_once("://") {
+            Some((_, rest)) => {
+                let (host, path) = rest.split_at(rest.find('/').unwrap_or(rest.len()));
+                Some(path).filter(|_| host == "{host}" || host == from.host.to_string())
+            }
+            None => Some(&*target),
+        };
+        let Some(path) = path.map(str::to_ascii_lowercase) else { return false };
+        let fixed = path.split(['{', '?', '#']).next().unwrap_or_default();
+        match from.path {
+            RoutePath::Exact(exact) => {
+                fixed == exact.as_str().to_ascii_lowercase() && !path[fixed.len()..].starts_with('{')
+            }
+            RoutePath::Prefix(prefix) if *prefix != PathPrefix::root() => {
+                let prefix = prefix.as_str().to_ascii_lowercase();
+                fixed.strip_prefix(&prefix).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+            }
+            _ => false,
+        }
     }
 }
 

@@ -3,33 +3,16 @@
 use std::iter::{once, successors};
 
 use super::{HostRoutes, end_of_segment};
-use crate::{
-    hash::FixedMap,
-    route::{PathRegex, case, place::Place},
+use crate::route::{
+    PathRegex, case,
+    place::Place,
+    readings,
+    spellings::{ByFolded, Spelling, Spellings},
 };
-
-/// The paths of routes that are not folded, by their folded form.
-#[derive(Debug, Clone, Default)]
-pub(super) struct Spellings {
-    pub(super) exact: FixedMap<Box<str>, Vec<Box<str>>>,
-    pub(super) prefixes: FixedMap<Box<str>, Vec<Box<str>>>,
-}
-
-/// How the beginning of a path is written in a route.
-#[derive(Debug, Clone, Copy)]
-pub(in crate::route) struct Spelling<'a> {
-    pub(in crate::route) written: &'a str,
-    /// Its length in the folded path.
-    pub(in crate::route) folded_len: usize,
-}
 
 impl<T> HostRoutes<T> {
     /// Records the path of a route, unless it is folded.
-    pub(super) fn record_spelling(
-        &mut self,
-        path: &str,
-        map: fn(&mut Spellings) -> &mut FixedMap<Box<str>, Vec<Box<str>>>,
-    ) {
+    pub(super) fn record_spelling(&mut self, path: &str, map: fn(&mut Spellings) -> &mut ByFolded) {
         let folded = case::fold(path);
         if folded == path {
             return;
@@ -47,7 +30,7 @@ impl<T> HostRoutes<T> {
     /// Whether `place`, which a path matches here as written, is also among its most specific places if case is ignored.
     #[inline(never)]
     pub(in crate::route) fn is_same_in_any_case(&self, path: &str, place: &Place<T>) -> bool {
-        (self.others.is_none() && !case::may_differ(self.beginning(path)))
+        (self.others.is_none() && !readings::may_have_case(self.beginning(path)))
             || place.has_exact_case()
             || case::with_folded(path, |folded| self.is_found_in_any_case(path, folded, place) == Some(true))
     }
