@@ -14,6 +14,7 @@
 //! | [`http`] | handles a request: the chain of [`pmesh_layers`] layers, errors turned into responses, the access log |
 //! | [`upstream`] | sends it to an endpoint of its route |
 //! | [`middleware`] | builds the layers that a route puts around its answer |
+//! | [`services`] | runs local programs on addresses of their own |
 //! | [`mesh`] | keeps track of other nodes: their names, addresses and routes |
 //!
 //! Besides these:
@@ -56,6 +57,7 @@ pub mod pem;
 pub mod respond;
 pub mod secret;
 pub mod server;
+pub mod services;
 pub mod settings;
 pub mod telemetry;
 pub mod upstream;

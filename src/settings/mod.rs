@@ -25,6 +25,7 @@ mod restart;
 mod route;
 mod secret;
 mod served;
+mod service;
 mod summary;
 mod upstream;
 mod validated;
@@ -49,6 +50,10 @@ pub use self::{
     },
     secret::{SECRET_FILE, SecretSource},
     served::ServedPlace,
+    service::{
+        InvalidServiceName, Ready, Restart, Service, ServiceCommand, ServiceLimits, ServiceListen, ServiceName,
+        ServiceOutput, ServiceProtocol, ServiceUser, StopSignal,
+    },
     summary::{listeners, summary},
     validated::{LogFormat, Settings},
 };

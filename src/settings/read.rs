@@ -71,6 +71,7 @@ impl Settings {
             trusted_proxies: merged.read_one_or_more("trusted_proxies", problems),
             trusted_proxy_headers: merged.read("trusted_proxy_headers", problems).unwrap_or_default(),
             via: merged.read("via", problems).unwrap_or_default(),
+            services: Vec::new(),
             certificates: certificate::read(merged, problems),
             secret: SecretSource::choose(secret, merged, &home, problems),
             mesh: Mesh::read(merged, &node, problems),

@@ -5,7 +5,7 @@ use std::{net::IpAddr, path::PathBuf, time::Duration};
 use ipnet::{IpNet, Ipv4Net};
 use pmesh_layers::{forwarded::ProxyHeaders, identity::NodeName};
 
-use super::{Admin, CertificateFiles, H2c, Mesh, NamedListener, Port, Route, SecretSource};
+use super::{Admin, CertificateFiles, H2c, Mesh, NamedListener, Port, Route, SecretSource, Service};
 
 /// All settings, validated. [`Source::load`](crate::config::Source::load) returns them.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -76,6 +76,8 @@ pub struct Settings {
     pub trusted_proxy_headers: ProxyHeaders,
     /// Whether to add a `Via` header to requests.
     pub via: bool,
+    /// Local programs that pmesh runs, sorted by name.
+    pub services: Vec<Service>,
     /// The user's certificates. Other names get a certificate from the local authority.
     pub certificates: Vec<CertificateFiles>,
     /// Where the secret comes from.

@@ -262,7 +262,9 @@ impl Endpoints {
             }
             Endpoint::Port { protocol, host, port } => (*protocol, host, *port),
             // The node, and with it the connections, is chosen for each request.
-            Endpoint::Mesh(_) | Endpoint::MeshAny => return Err(format!("{endpoint}: no address of its own").into()),
+            Endpoint::Mesh(_) | Endpoint::MeshAny | Endpoint::Service(_) | Endpoint::Instance(_) => {
+                return Err(format!("{endpoint}: no address of its own").into());
+            }
         };
         let scheme = if endpoint.is_tls() { "https" } else { "http" };
         let uri = Uri::builder().scheme(scheme).authority(format!("{host}:{port}")).path_and_query("/").build()?;

@@ -1,6 +1,7 @@
 //! Endpoints: the addresses of upstreams.
 
 mod host_port;
+mod instance;
 mod parse;
 
 use std::{
@@ -11,7 +12,11 @@ use std::{
 
 use pmesh_layers::{host::HostName, identity::NodeName};
 
-pub use self::host_port::HostPort;
+pub use self::{
+    host_port::HostPort,
+    instance::{Instance, InstanceAddress},
+};
+use super::service::ServiceName;
 
 /// An address of an upstream: where requests are sent, and with which protocol.
 ///
@@ -20,6 +25,7 @@ pub use self::host_port::HostPort;
 /// - `127.0.0.1:9001`, `[::1]:9001` or `name:8080`, optionally with a scheme: `http://`, `https://`, `h2c://` or
 ///   `h2://`. With a scheme, the port is optional: the default is 443 for TLS and 80 otherwise.
 /// - `unix:/run/app.sock`, the path of a Unix socket.
+/// - `service://NAME`, a local program that pmesh runs.
 /// - `mesh://NODE`, another node, or `mesh://*`, all nodes that serve the host and the path of the request.
 ///
 /// ```
@@ -46,6 +52,10 @@ pub enum Endpoint {
     Mesh(NodeName),
     /// Any node that serves the host and the path of the request.
     MeshAny,
+    /// All instances of the service with this name.
+    Service(ServiceName),
+    /// One instance of a service. Never written in a configuration: [`Service`](Self::Service) stands for all of them.
+    Instance(Instance),
 }
 
 /// The protocol of an upstream.
@@ -76,7 +86,7 @@ impl Endpoint {
         match self {
             Self::Mesh(name) => name == node,
             Self::MeshAny => true,
-            Self::Port { .. } | Self::Unix(_) => false,
+            Self::Port { .. } | Self::Unix(_) | Self::Service(_) | Self::Instance(_) => false,
         }
     }
 
@@ -97,7 +107,12 @@ impl Endpoint {
 
     /// Whether requests are sent over HTTP/2 to a backend.
     pub fn is_http2(&self) -> bool {
-        matches!(self, Self::Port { protocol: Protocol::H2c | Protocol::H2, .. })
+        match self {
+            Self::Port { protocol, .. } | Self::Instance(Instance { protocol, .. }) => {
+                matches!(protocol, Protocol::H2c | Protocol::H2)
+            }
+            _ => false,
+        }
     }
 }
 
@@ -121,6 +136,8 @@ impl fmt::Display for Endpoint {
             Self::Unix(path) => write!(f, "unix:{}", path.display()),
             Self::Mesh(node) => write!(f, "mesh://{node}"),
             Self::MeshAny => f.write_str("mesh://*"),
+            Self::Service(name) => write!(f, "service://{name}"),
+            Self::Instance(instance) => instance.fmt(f),
         }
     }
 }

@@ -9,7 +9,7 @@ use pmesh_layers::host::HostName;
 
 use super::{Endpoint, EndpointHost, InvalidEndpoint, Protocol, host_port};
 
-const SCHEMES: &str = "the scheme must be http, https, h2c, h2, mesh or unix";
+const SCHEMES: &str = "the scheme must be http, https, h2c, h2, mesh, service or unix";
 
 impl FromStr for Endpoint {
     type Err = InvalidEndpoint;
@@ -24,6 +24,9 @@ impl FromStr for Endpoint {
         let Some((scheme, rest)) = text.split_once("://") else { return port(None, text) };
         if scheme.eq_ignore_ascii_case("mesh") {
             return node(rest);
+        }
+        if scheme.eq_ignore_ascii_case("service") {
+            return rest.parse().map(Endpoint::Service).map_err(invalid);
         }
         let protocol = scheme.parse()?;
         match rest.strip_prefix("unix:") {

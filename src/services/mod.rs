@@ -1,0 +1,8 @@
+//! Local programs, which pmesh starts, supervises and replaces, each instance on addresses of its own in
+//! `subnet_service`.
+//!
+//! - [`report`] is what `pmesh services` shows;
+//! - [`handle`] is how the admin API and reloads reach the supervisor.
+
+pub mod handle;
+pub mod report;
