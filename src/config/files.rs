@@ -39,7 +39,12 @@ pub(super) struct InFile<'a> {
     path: Cow<'a, [String]>,
 }
 
-impl InFile<'_> {
+impl<'a> InFile<'a> {
+    /// The folder of the file.
+    pub(super) fn folder(&self) -> Option<&'a Path> {
+        self.file.path().parent()
+    }
+
     /// `/etc/pmesh/config.toml:3, from ${PORT}`
     pub(super) fn origin(&self) -> String {
         self.file.origin(&self.path)

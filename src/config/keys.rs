@@ -22,6 +22,101 @@ const fn texts(name: &'static str) -> Shape {
     Shape::OneOrMore(Kind::Text(name))
 }
 
+/// The keys of `[services.NAME]`.
+pub(crate) const SERVICE: &[Key] = &[
+    Key::inner(
+        "command",
+        texts("WORD"),
+        "The program and its arguments, as a list, in which {HOST}, {PORT}, {LISTEN} and {SOCKET} stand for the \
+         variables of each instance; or a line for /bin/sh, with $HOST, $PORT, $LISTEN and $SOCKET",
+    )
+    .required(),
+    Key::inner("cwd", FOLDER, "The folder in which it runs; default: the folder of this file"),
+    Key::inner(
+        "env",
+        Shape::Named(&text("VALUE")),
+        "Environment variables, in addition to those of pmesh; pmesh itself sets HOST, PORT, LISTEN, PMESH_SERVICE and \
+         PMESH_INSTANCE",
+    ),
+    Key::inner(
+        "env_file",
+        Shape::OneOrMore(Kind::File),
+        "A file with more environment variables, one NAME=value a line, or a list; `env` wins, and so do the variables \
+         that pmesh sets",
+    ),
+    Key::inner("user", text("NAME"), "The user to run as, which only root can choose; default: the user of pmesh"),
+    Key::inner("instances", Shape::One(Kind::Within(1, 1000)), "How many of it run; default: 1"),
+    Key::inner(
+        "listen",
+        Shape::One(Kind::Choice(&["address", "port", "unix"])),
+        "What each instance listens on: an address of its own in subnet_service, with `port`; a port of its own, on \
+         127.0.0.1 or on all addresses; or a Unix socket of its own; default: address",
+    ),
+    Key::inner(
+        "port",
+        Shape::One(Kind::Within(1, 65_535)),
+        "The port of all instances, if each has an address of its own; default: 8080",
+    ),
+    Key::inner(
+        "protocol",
+        Shape::One(Kind::Choice(&["http", "h2c"])),
+        "What it speaks: HTTP/1.1, or HTTP/2 without TLS; default: http",
+    ),
+    Key::inner(
+        "ready",
+        Shape::Either(&[Shape::One(Kind::Choice(&["port", "notify"])), text("/PATH")]),
+        "When an instance gets requests: once it accepts connections (port); once it answers a GET of this path with a \
+         status from 200 to 399; or once it sends READY=1, as for systemd (notify); default: port",
+    ),
+    Key::inner("start_timeout", DURATION, "How long an instance may take to become ready; default: 60s"),
+    Key::inner(
+        "wait_timeout",
+        MAX_AGE,
+        "How long requests wait while no instance is ready, before they get 503; default: 10s",
+    ),
+    Key::inner(
+        "stop_signal",
+        Shape::Either(&[text("SIGNAL"), Shape::One(Kind::Within(1, 31))]),
+        "The signal that asks an instance to stop; default: SIGTERM",
+    ),
+    Key::inner("stop_timeout", DURATION, "How long an instance may take to stop before it is killed; default: 10s"),
+    Key::inner(
+        "restart",
+        Shape::One(Kind::Choice(&["always", "on-failure", "never"])),
+        "When an instance that has exited is started again: always; unless its status was 0 (on-failure); or never; \
+         default: always",
+    ),
+    Key::inner(
+        "max_backoff",
+        DURATION,
+        "The longest pause before an instance is started again; pauses begin at 100ms and double while it keeps \
+         exiting; default: 30s",
+    ),
+    Key::inner("limits", Shape::Table(SERVICE_LIMITS), "What each instance may use"),
+    Key::inner(
+        "output",
+        Shape::One(Kind::FileOr(&["log", "off"])),
+        "Where its output goes: to pmesh's log; to the end of this file; or nowhere (off); default: log",
+    ),
+    Key::inner(
+        "watch",
+        Shape::Either(&[SWITCH, Shape::OneOrMore(Kind::File)]),
+        "A file or a folder, or a list: the service is restarted when one changes, for development; true means `cwd`",
+    ),
+    Key::inner(
+        "idle_stop",
+        Shape::One(Kind::TimeLimit),
+        "How long a service without requests keeps running; the next request starts it again; default: off",
+    ),
+];
+
+/// The keys of `limits` in `[services.NAME]`.
+pub(crate) const SERVICE_LIMITS: &[Key] = &[
+    Key::inner("memory", Shape::One(Kind::Size), "Memory, such as \"512MiB\""),
+    Key::inner("open_files", Shape::One(Kind::Within(16, 1_048_576)), "Open files and connections"),
+    Key::inner("cpu", Shape::One(Kind::Processors), "Processors, such as 1.5"),
+];
+
 /// The keys of `[[certificates]]`.
 pub(crate) const CERTIFICATE: &[Key] = &[
     Key::inner("cert", FILE, "The certificate chain, in PEM").required(),
@@ -387,6 +482,7 @@ impl Kind {
             Self::Defaults => Shape::Table(CHILD_ROUTE),
             Self::Redirects => REDIRECTS,
             Self::Listeners => Shape::Named(&Shape::Table(LISTENER)),
+            Self::Services => Shape::Named(&Shape::Table(SERVICE)),
             Self::Certificates => Shape::Tables(CERTIFICATE),
             Self::Peers => Shape::Named(&Shape::One(Self::Text("HOST:PORT"))),
             Self::Addresses | Self::Networks | Self::Include => Shape::OneOrMore(self),

@@ -45,6 +45,10 @@ pub enum Kind {
     File,
     /// The path of a file, or a URL.
     FileOrUrl,
+    /// The path of a file, or one of these words.
+    FileOr(&'static [&'static str]),
+    /// A number of processors, which can be a fraction.
+    Processors,
     /// The path of a folder.
     Directory,
     /// Where a local server listens: unix, unix:PATH, an address with a port, or off.
@@ -59,6 +63,8 @@ pub enum Kind {
     Redirects,
     /// Other nodes and their addresses.
     Peers,
+    /// Local programs, each in a table.
+    Services,
     /// Pairs of a certificate and its key.
     Certificates,
     /// Other files, or patterns for their names.
@@ -73,7 +79,7 @@ impl Kind {
         match self {
             Self::Port => "PORT",
             Self::Subnet => "CIDR",
-            Self::Count | Self::Within(..) | Self::Numbers(_) => "N",
+            Self::Count | Self::Within(..) | Self::Numbers(_) | Self::Processors => "N",
             Self::Size | Self::SizeLimit => "SIZE",
             Self::Switch => "BOOL",
             Self::Duration | Self::TimeLimit | Self::MaxAge => "DURATION",
@@ -83,13 +89,13 @@ impl Kind {
             Self::Text(name) => name,
             Self::Addresses => "IP[,IP…]",
             Self::Networks => "CIDR[,CIDR…]",
-            Self::File => "FILE",
+            Self::File | Self::FileOr(_) => "FILE",
             Self::FileOrUrl => "FILE|URL",
             Self::Directory => "DIR",
             Self::Socket => "unix|unix:PATH|IP:PORT",
             Self::Routes => "HOST[/PREFIX]=UPSTREAM[,UPSTREAM…]",
             Self::Peers => "NAME=HOST:PORT",
-            Self::Listeners | Self::Certificates | Self::Defaults | Self::Redirects => "TABLES",
+            Self::Listeners | Self::Services | Self::Certificates | Self::Defaults | Self::Redirects => "TABLES",
             Self::Include => "FILES",
             Self::Secret => "SECRET",
         }
@@ -119,7 +125,10 @@ impl Kind {
             | Self::Text(_)
             // Only in files.
             | Self::FileOrUrl
+            | Self::FileOr(_)
+            | Self::Processors
             | Self::Listeners
+            | Self::Services
             | Self::Certificates
             | Self::Defaults
             | Self::Redirects

@@ -1,6 +1,6 @@
 //! The merged values of all sources, each with its origin.
 
-use std::sync::Arc;
+use std::{path::Path, sync::Arc};
 
 use figment::{
     Figment, Metadata, Profile, Source,
@@ -82,9 +82,15 @@ impl<'a> Node<'a> {
         self.in_file()?.references()
     }
 
-    /// Whether this is a password or its hash, which no message shows.
+    /// Whether this is a password or its hash, or a variable of a service, which may be a secret. No message shows it.
     pub(crate) fn is_secret(&self) -> bool {
         let is_table = self.value.as_dict().is_some() || self.value.as_array().is_some();
+        if let [services, _, env, _] = &self.path[..]
+            && services == "services"
+            && env == "env"
+        {
+            return !is_table;
+        }
         let mut path = self.path.iter().skip_while(|key| *key != "basic_auth");
         !is_table && path.next().is_some() && path.next().is_none_or(|key| key != "realm")
     }
@@ -95,6 +101,11 @@ impl<'a> Node<'a> {
 
     fn in_file(&self) -> Option<InFile<'_>> {
         self.files.filter(|_| self.is_from_file()).map(|files| files.find(&self.path))
+    }
+
+    /// The folder of the file that this comes from, as relative paths in that file are resolved.
+    pub(crate) fn folder(&self) -> &Path {
+        self.in_file().and_then(|found| found.folder()).unwrap_or(Path::new(""))
     }
 
     /// Whether this comes from a configuration file.

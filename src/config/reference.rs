@@ -6,7 +6,7 @@ use super::{
     Fallback, Kind, SETTINGS, Setting,
     keys::{
         BASIC_AUTH, CERTIFICATE, CHILD_ROUTE, CORS, FILES, FORWARD_AUTH, HEADER, HSTS, JWT, LISTENER, MATCH, MIRROR,
-        RATE_LIMIT, REDIRECT, RESPOND, REWRITE, ROUTE, TLS,
+        RATE_LIMIT, REDIRECT, RESPOND, REWRITE, ROUTE, SERVICE, SERVICE_LIMITS, TLS,
     },
     shape::{Key, Role, Shape},
 };
@@ -32,6 +32,8 @@ const TABLES: &[(&str, &[Key])] = &[
     ("a header in `request_headers` and `response_headers`", HEADER),
     ("`mirror`", MIRROR),
     ("`tls`", TLS),
+    ("`[services.NAME]`", SERVICE),
+    ("`limits` of a service", SERVICE_LIMITS),
     ("`[listeners.NAME]`", LISTENER),
     ("`[[certificates]]`", CERTIFICATE),
 ];
@@ -114,7 +116,9 @@ fn row(setting: &Setting) -> String {
         Fallback::Described(text) => text.to_owned(),
     };
     let value = match setting.kind {
-        Kind::Routes | Kind::Listeners | Kind::Defaults | Kind::Redirects | Kind::Certificates => String::new(),
+        Kind::Routes | Kind::Listeners | Kind::Services | Kind::Defaults | Kind::Redirects | Kind::Certificates => {
+            String::new()
+        }
         kind => value(kind),
     };
     let note = match (setting.in_file, setting.needs_restart) {
@@ -131,6 +135,7 @@ fn names(setting: &Setting) -> String {
     let table = match setting.kind {
         Kind::Routes => Some("[`[[routes]]`](#keys-of-routes-and-routesroutes)".to_owned()),
         Kind::Listeners => Some("[`[listeners.NAME]`](#keys-of-listenersname)".to_owned()),
+        Kind::Services => Some("[`[services.NAME]`](#keys-of-servicesname)".to_owned()),
         Kind::Defaults => Some("[`[defaults]`](#keys-of-routes-and-routesroutes)".to_owned()),
         Kind::Redirects => Some("[`[redirects]`](#keys-of-redirect-and-targets-in-redirects)".to_owned()),
         Kind::Certificates => Some("[`[[certificates]]`](#keys-of-certificates)".to_owned()),
@@ -175,6 +180,10 @@ fn value(kind: Kind) -> String {
         Kind::Numbers(numbers) => numbers.iter().map(u16::to_string).collect::<Vec<_>>().join(", "),
         Kind::Within(least, most) => format!("{least} to {most}"),
         Kind::SizeLimit | Kind::TimeLimit => format!("{} or `off`", code(kind.value_name())),
+        Kind::FileOr(words) => {
+            let words = words.iter().map(|word| code(word)).collect::<Vec<_>>();
+            format!("{} or {}", words.join(", "), code(kind.value_name()))
+        }
         Kind::Socket => "`unix`, `unix:PATH`, `IP:PORT` or `off`".to_owned(),
         kind => code(kind.value_name()),
     }

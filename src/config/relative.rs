@@ -23,6 +23,9 @@ fn resolve_value(value: &mut Value, shape: Shape, resolved: &impl Fn(&str) -> St
     match (shape, value) {
         (Shape::One(Kind::File | Kind::Directory), Value::String(_, text)) => *text = resolved(text),
         (Shape::One(Kind::FileOrUrl), Value::String(_, text)) if !text.contains("://") => *text = resolved(text),
+        (Shape::One(Kind::FileOr(words)), Value::String(_, text)) if !words.contains(&text.as_str()) => {
+            *text = resolved(text);
+        }
         (Shape::One(Kind::Socket), Value::String(_, text)) => *text = path::map_socket(text, resolved),
         (Shape::OneOrMore(kind), Value::Array(_, values)) => {
             values.iter_mut().for_each(|value| resolve_value(value, Shape::One(kind), resolved));

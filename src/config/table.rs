@@ -117,7 +117,7 @@ pub(super) fn by_variable(name: &str) -> Option<&'static Setting> {
 }
 
 /// Planned top-level keys that are not available in this version.
-pub(super) const PLANNED: &[&str] = &["access_log_format", "acme", "metrics", "services", "upstreams"];
+pub(super) const PLANNED: &[&str] = &["access_log_format", "acme", "metrics", "upstreams"];
 
 /// The flag and the variable of a setting, for messages: `--mesh-ca or PMESH_MESH_CA`.
 pub(crate) fn names(key: &str) -> String {
@@ -127,6 +127,7 @@ pub(crate) fn names(key: &str) -> String {
 const LISTENERS: &str = "Listeners";
 const ROUTES: &str = "Routes";
 const UPSTREAMS: &str = "Connections to upstreams";
+const SERVICES: &str = "Services";
 const IDENTITY: &str = "Certificates and the secret";
 const CLIENTS: &str = "Clients";
 const PROCESS: &str = "Process";
@@ -198,6 +199,11 @@ pub const SETTINGS: &[Setting] = &[
     Setting::new(UPSTREAMS, "pool_idle_max", "pool-idle-max", "PMESH_POOL_IDLE_MAX", Kind::Count,
         Fallback::Value("1024"),
         "Maximum number of idle connections that each worker keeps to one endpoint"),
+
+    Setting::new(SERVICES, "services", "", "", Kind::Services, NONE,
+        "Local programs that pmesh starts and supervises, each on addresses of its own; routes refer to them as \
+         service://NAME")
+        .only_in_file().in_included(),
 
     Setting::new(CLIENTS, "silence_deadline", "silence-deadline", "PMESH_SILENCE_DEADLINE", Kind::Duration,
         Fallback::Value("10s"),

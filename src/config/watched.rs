@@ -9,18 +9,25 @@ use super::include::Include;
 pub struct Watched {
     files: Vec<PathBuf>,
     include: Include,
+    more: Vec<PathBuf>,
 }
 
 impl Watched {
     /// Watches `files`, and the files that `include` matches.
     pub(super) fn new(files: Vec<PathBuf>, include: Include) -> Self {
-        Self { files, include }
+        Self { files, include, more: Vec::new() }
+    }
+
+    /// Watches further files.
+    pub(crate) fn add(&mut self, files: &[PathBuf]) {
+        self.more.extend_from_slice(files);
     }
 
     /// The files to watch now. Patterns may match other files than when the settings were read.
     pub fn find(&self) -> Vec<PathBuf> {
         let mut files = self.files.clone();
         files.extend(self.include.files());
+        files.extend_from_slice(&self.more);
         files
     }
 }

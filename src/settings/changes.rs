@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, fmt};
 use super::{Loaded, explain};
 use crate::config::{Kind, SETTINGS, Secret, Setting};
 
-/// The value of each setting that can be changed in a file, except for routes, `[defaults]` and `[redirects]`.
+/// The value of each setting that can be changed in a file, except for routes, `[defaults]`, `[redirects]` and services.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Values(BTreeMap<&'static str, Value>);
 
@@ -33,7 +33,7 @@ impl Loaded {
     /// Returns the values of these settings, for a later comparison.
     pub fn values(&self) -> Values {
         let can_change = |setting: &&Setting| {
-            setting.in_file && !matches!(setting.kind, Kind::Routes | Kind::Defaults | Kind::Redirects)
+            setting.in_file && !matches!(setting.kind, Kind::Routes | Kind::Defaults | Kind::Redirects | Kind::Services)
         };
         let value = |setting: &'static Setting| {
             let hidden = match setting.key {

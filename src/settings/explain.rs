@@ -98,6 +98,7 @@ fn elements(loaded: &Loaded, setting: &Setting, node: &Node<'_>) -> Vec<(String,
             let row = |named: &NamedListener| (named.to_string(), origin(&named.listener));
             settings.named_listeners.iter().map(row).collect()
         }
+        Kind::Services => settings.services.iter().map(|one| (one.to_string(), one.origin.at().to_owned())).collect(),
         Kind::Include => {
             let row = |entry: &Node<'_>| (plain(entry.value), entry.origin());
             node.one_or_more().iter().map(row).collect()

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use super::{Inherited, Settings, check, route::inherited, summary::LISTED};
+use super::{Inherited, Settings, check, route::inherited, service, summary::LISTED};
 use crate::config::{Error, Merged, Problem, Raw, Source, Watched};
 
 /// The settings, and where each of them came from.
@@ -14,6 +14,8 @@ pub struct Loaded {
     pub file: Option<PathBuf>,
     /// The files that the main file includes.
     pub included: Vec<PathBuf>,
+    /// The files with variables of services.
+    pub env_files: Vec<PathBuf>,
     /// The files to watch for changes: the files that were read, or else the paths that were tried.
     pub watched: Watched,
     /// Warnings. The program starts in spite of them.
@@ -39,11 +41,13 @@ impl Source {
     ///
     /// Reports every unknown key, invalid value and unreadable file, not only the first one.
     pub fn load(&self) -> Result<Loaded, Error> {
-        let Raw { merged, secret, file, included, watched, looked_for, doubts, mut problems } = self.read()?;
+        let Raw { merged, secret, file, included, mut watched, looked_for, doubts, mut problems } = self.read()?;
+        let env_files = service::env_files(&merged);
+        watched.add(&env_files);
         let settings = Settings::read(&merged, secret, &mut problems);
         check::all(&settings, &merged, &mut problems);
         if problems.is_empty() {
-            Ok(Loaded { settings, file, included, watched, doubts, looked_for, merged })
+            Ok(Loaded { settings, file, included, env_files, watched, doubts, looked_for, merged })
         } else {
             Err(problems.into())
         }
@@ -100,7 +104,7 @@ impl Loaded {
     /// The files that were read, or the paths that were tried.
     pub fn files(&self) -> Vec<PathBuf> {
         match &self.file {
-            Some(file) => [file].into_iter().chain(&self.included).cloned().collect(),
+            Some(file) => [file].into_iter().chain(&self.included).chain(&self.env_files).cloned().collect(),
             None => self.looked_for.clone(),
         }
     }

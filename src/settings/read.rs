@@ -5,6 +5,7 @@ use std::{path::PathBuf, thread, time::Duration};
 use super::{
     Admin, H2c, LogFormat, Mesh, Port, SecretSource, Settings, bind, certificate, named_listener, node,
     route::{self, ReadPages, RootDefaults},
+    service,
     values::{AtLeastOne, Fields, Filter, HeadSize, Source, Streams, Workers},
 };
 use crate::config::{Merged, Problem, Problems, Secret, SizeLimit, TimeLimit};
@@ -71,7 +72,7 @@ impl Settings {
             trusted_proxies: merged.read_one_or_more("trusted_proxies", problems),
             trusted_proxy_headers: merged.read("trusted_proxy_headers", problems).unwrap_or_default(),
             via: merged.read("via", problems).unwrap_or_default(),
-            services: Vec::new(),
+            services: service::read(merged, problems),
             certificates: certificate::read(merged, problems),
             secret: SecretSource::choose(secret, merged, &home, problems),
             mesh: Mesh::read(merged, &node, problems),

@@ -13,6 +13,8 @@ pub(super) const ADDRESS: &str = r"^[0-9a-fA-F:.]+$";
 pub(super) const NETWORK: &str = r"^[0-9a-fA-F:.]+(/\d+)?$";
 pub(super) const SOCKET: &str = r"^(unix:.+|127\..+:\d+|\[.+\]:\d+)$";
 
+/// A number with or without a fraction.
+pub(super) const NUMBER: &str = r"^\d+(\.\d+)?$";
 /// Numbers with units, as humantime reads them.
 pub(super) const DURATION: &str = r"^\s*(\d+(\.\d+)?\s*(n(anos|sec|s)|us(ec)?|µs|m(illis|sec|s)|s(ec(ond)?s?)?|m(in(ute)?s?)?|h((ou)?rs?)?|d(ays?)?|w(ee)?ks?|w|M|months?|y(ea)?rs?|y)\s*)+$";
 /// A duration of zero.

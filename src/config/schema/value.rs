@@ -73,9 +73,23 @@ impl Accepted {
                 accepted.is_text = true;
                 accepted.allow("string", object(json!({ "minLength": 1 })));
             }
+            Kind::FileOr(words) => {
+                accepted = Self::for_kind(Kind::File);
+                accepted.words(words.iter().copied());
+            }
+            Kind::Processors => {
+                accepted.allow("number", object(json!({ "exclusiveMinimum": 0 })));
+                accepted.pattern(pattern::NUMBER);
+            }
             Kind::Text(_) | Kind::Secret => accepted.is_text = true,
             // The schema of a table is built from its keys.
-            Kind::Routes | Kind::Listeners | Kind::Defaults | Kind::Redirects | Kind::Peers | Kind::Certificates => {}
+            Kind::Routes
+            | Kind::Listeners
+            | Kind::Services
+            | Kind::Defaults
+            | Kind::Redirects
+            | Kind::Peers
+            | Kind::Certificates => {}
         }
         accepted
     }

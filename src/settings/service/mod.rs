@@ -1,12 +1,23 @@
 //! `[services.NAME]`: local programs that pmesh starts and supervises.
 
+mod command;
+mod env;
+mod env_file;
+mod limits;
 mod name;
+mod paths;
+mod read;
+mod ready;
+mod signal;
+mod user;
+mod words;
 
 use std::{collections::BTreeMap, fmt, path::PathBuf, time::Duration};
 
 use http::uri::PathAndQuery;
 
 pub use self::name::{InvalidServiceName, ServiceName};
+pub(super) use self::{env_file::files as env_files, read::read};
 use super::Origin;
 
 /// A program that pmesh runs, in one or more instances.
