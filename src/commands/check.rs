@@ -11,7 +11,7 @@ use crate::{
     columns::columns,
     config::{self, Problem},
     mesh::NodeIdentityError,
-    settings::{Inherited, Listener, Loaded, Place, Route, in_matching_order, listeners},
+    settings::{Inherited, Listener, Loaded, Place, Route, Service, ServiceListen, in_matching_order, listeners},
     upstream::{jwt_keys::JwtKeysError, trust::TrustError},
 };
 
@@ -24,6 +24,7 @@ struct CheckReport {
     files: Vec<String>,
     /// In the order in which they are tried.
     routes: Vec<CheckedRoute>,
+    services: Vec<CheckedService>,
     warnings: Vec<String>,
     errors: Vec<CheckedProblem>,
 }
@@ -42,6 +43,18 @@ struct CheckedRoute {
 }
 
 #[derive(Debug, Serialize)]
+struct CheckedService {
+    name: String,
+    /// What it runs, without values from the environment.
+    command: String,
+    instances: u16,
+    /// `127.1.0.0/16:8080`, `port` or `unix`.
+    addresses: String,
+    /// File and line.
+    origin: String,
+}
+
+#[derive(Debug, Serialize)]
 struct CheckedProblem {
     place: String,
     message: String,
@@ -54,12 +67,14 @@ struct CheckedProblem {
 /// None.
 pub fn check(loaded: &Loaded, warnings: Vec<String>, json: bool) -> Result<String, BoxError> {
     let routes = routes(loaded);
+    let services: Vec<_> = loaded.settings.services.iter().map(|one| service(loaded, one)).collect();
     if json {
         let files = loaded.files().iter().map(|file| file.display().to_string()).collect();
-        let report = CheckReport { is_valid: true, files, routes, warnings, errors: Vec::new() };
+        let report = CheckReport { is_valid: true, files, routes, services, warnings, errors: Vec::new() };
         return Ok(serde_json::to_string_pretty(&report)? + "\n");
     }
     let mut text = format!("{}\n{}", loaded.file_lines(), listeners(&loaded.settings));
+    services.iter().for_each(|service| text += &line(service));
     routes.iter().for_each(|route| text += &lines(route));
     Ok(text)
 }
@@ -76,7 +91,14 @@ pub fn failed_check(error: &(dyn std::error::Error + 'static)) -> Result<String,
         Some(error) => error.problems().iter().map(problem).collect(),
         None => vec![of_file(error)],
     };
-    let report = CheckReport { is_valid: false, files: Vec::new(), routes: Vec::new(), warnings: Vec::new(), errors };
+    let report = CheckReport {
+        is_valid: false,
+        files: Vec::new(),
+        routes: Vec::new(),
+        services: Vec::new(),
+        warnings: Vec::new(),
+        errors,
+    };
     Ok(serde_json::to_string_pretty(&report)? + "\n")
 }
 
@@ -108,6 +130,31 @@ fn routes(loaded: &Loaded) -> Vec<CheckedRoute> {
         inherited: of(route),
     };
     in_matching_order(routes).into_iter().map(checked).collect()
+}
+
+fn service(loaded: &Loaded, service: &Service) -> CheckedService {
+    CheckedService {
+        name: service.name.to_string(),
+        command: service.shown.clone(),
+        instances: service.instances,
+        addresses: match service.listen {
+            ServiceListen::Address => format!("{}:{}", loaded.settings.subnet_service, service.port),
+            ServiceListen::Port => "port".to_owned(),
+            ServiceListen::Unix => "unix".to_owned(),
+        },
+        origin: service.origin.at().to_owned(),
+    }
+}
+
+/// Formats a service.
+fn line(service: &CheckedService) -> String {
+    let CheckedService { name, command, instances, addresses, .. } = service;
+    let on = match addresses.as_str() {
+        "port" => "ports of 127.0.0.1",
+        "unix" => "Unix sockets",
+        addresses => addresses,
+    };
+    format!("service   {name}: {instances} × {command}, on {on}\n")
 }
 
 /// Formats a route, followed by the settings that it inherits.

@@ -38,7 +38,7 @@ impl ConfigFile {
             let message = match (error.message().trim(), error.span().and_then(|span| text.get(span))) {
                 ("duplicate key", Some(key)) => format!("duplicate key `{}`", key.trim()),
                 (message, _) => {
-                    let may_be_secret = is_in_basic_auth(text, line);
+                    let may_be_secret = may_be_secret(text, line);
                     let line = text.lines().nth(line - 1).filter(|_| !may_be_secret);
                     let advice = line.map(syntax::advice).unwrap_or_default();
                     format!("this is not valid TOML: {}{advice}", message.replace('\n', ", "))
@@ -102,6 +102,11 @@ impl ConfigFile {
         self.references.at(path)
     }
 
+    /// The string at `path`, with its references.
+    pub(super) fn written(&self, path: &[String]) -> Option<&str> {
+        toml::text_at(&self.document, path)
+    }
+
     fn written_at(&self, path: &[String]) -> String {
         let keys: Vec<_> = path.iter().map(String::as_str).collect();
         format!("{}:{}", self.path.display(), toml::line_of(&self.document, &self.lines, &keys))
@@ -127,11 +132,13 @@ impl ConfigFile {
     }
 }
 
-/// Whether a line is in a table of passwords, which no message repeats.
-fn is_in_basic_auth(text: &str, line: usize) -> bool {
+/// Whether a line is in a table of passwords or of variables, which no message repeats.
+fn may_be_secret(text: &str, line: usize) -> bool {
     let lines: Vec<_> = text.lines().take(line).collect();
     let header = lines.iter().rfind(|line| line.trim_start().starts_with('['));
-    lines.last().into_iter().chain(header).any(|line| line.contains("basic_auth"))
+    let is_of_variables = header.is_some_and(|header| header.contains(".env]"))
+        || lines.last().is_some_and(|line| line.trim_start().starts_with("env"));
+    is_of_variables || lines.last().into_iter().chain(header).any(|line| line.contains("basic_auth"))
 }
 
 fn with_references(place: String, references: Option<String>) -> String {

@@ -55,6 +55,11 @@ impl<'a> InFile<'a> {
         self.file.place(&self.path)
     }
 
+    /// This string, with its references.
+    pub(super) fn written(&self) -> Option<&str> {
+        self.file.written(&self.path)
+    }
+
     /// The references to the environment in this string.
     pub(super) fn references(&self) -> Option<String> {
         self.file.references(&self.path)

@@ -176,6 +176,85 @@ const IN_FILES: &[(&[&str], &str)] = &[
     (&["hide", "ignore_hidden_files"], "files whose names begin with a dot are never served"),
 ];
 
+/// Keys that users of other programs write in a service, and what to write instead.
+const IN_SERVICE: &[(&[&str], &str)] = &[
+    (
+        &["exec", "execstart", "exec_start", "cmd", "run", "start", "script", "program", "entrypoint", "bin"],
+        "write command = [\"node\", \"server.js\"]",
+    ),
+    (&["args", "arguments", "interpreter", "node_args"], "write all of it in command, as in [\"node\", \"server.js\"]"),
+    (
+        &["working_dir", "workingdirectory", "working_directory", "directory", "dir", "workdir", "chdir", "folder"],
+        "write cwd",
+    ),
+    (&["environment", "envs", "variables", "environment_variables"], "write env = { NODE_ENV = \"production\" }"),
+    (&["environmentfile", "environment_file", "envfile", "dotenv"], "write env_file"),
+    (&["replicas", "numprocs", "scale", "num_instances", "processes", "workers", "count"], "write instances"),
+    (&["autorestart", "restart_policy", "respawn", "keep_alive", "keepalive"], "write restart = \"always\""),
+    (
+        &["healthcheck", "health_check", "health", "readiness", "readinessprobe", "readiness_probe", "livenessprobe"],
+        "write ready = \"/healthz\", a path that answers once an instance is ready",
+    ),
+    (&["type", "wait_ready"], "for a program that says when it is ready, write ready = \"notify\""),
+    (&["stopsignal", "killsignal", "kill_signal"], "write stop_signal"),
+    (&["stopwaitsecs", "timeoutstopsec", "stop_grace_period", "kill_timeout", "grace_period"], "write stop_timeout"),
+    (&["startsecs", "timeoutstartsec", "listen_timeout", "start_period"], "write start_timeout"),
+    (
+        &["restartsec", "restart_delay", "exp_backoff_restart_delay", "backoff"],
+        "pauses between starts begin at 100ms and double: max_backoff is the longest one",
+    ),
+    (
+        &["startretries", "startlimitburst", "startlimitintervalsec", "max_restarts", "min_uptime", "max_attempts"],
+        "there is no limit to starts, but pauses between them grow up to max_backoff",
+    ),
+    (
+        &["memorymax", "memory_max", "memorylimit", "memory_limit", "mem_limit", "max_memory_restart"],
+        "write limits = { memory = \"512MiB\" }",
+    ),
+    (&["cpuquota", "cpu_quota", "cpus", "cpu_limit"], "write limits = { cpu = 1.5 }"),
+    (&["limitnofile", "ulimit", "ulimits", "nofile", "minfds"], "write limits = { open_files = 4096 }"),
+    (&["resources", "deploy"], "write instances, and limits = { memory = \"512MiB\", cpu = 1.5 }"),
+    (
+        &["stdout_logfile", "stderr_logfile", "out_file", "error_file", "log_file", "logfile", "standardoutput"],
+        "write output = \"web.log\"; stdout and stderr go to the same place",
+    ),
+    (
+        &["log", "logging", "stdout", "stderr", "standarderror", "redirect_stderr", "log_date_format"],
+        "write output: \"log\", \"off\" or a file; stdout and stderr go to the same place",
+    ),
+    (&["watch_files", "ignore_watch", "reload_on_change"], "write watch = [\"server.js\", \"lib\"]"),
+    (&["uid", "gid", "group", "username"], "write user = \"www-data\"; the service gets the primary group of the user"),
+    (
+        &["host", "hosts", "domain", "domains", "upstream", "route", "routes", "path", "prefix", "labels"],
+        "requests come from a route: write [[routes]], and upstream = \"service://NAME\"",
+    ),
+    (
+        &["address", "bind", "expose", "hostname", "ports", "listen_stream", "listenstream", "socket"],
+        "pmesh chooses the address of each instance, and sets HOST and PORT; `port` is the port of all of them",
+    ),
+    (
+        &["image", "build", "volumes", "networks", "container", "container_name", "pull_policy"],
+        "services are programs of this machine, not containers",
+    ),
+    (
+        &["depends_on", "after", "requires", "wants", "before", "priority"],
+        "all services start at once, and requests wait until an instance is ready",
+    ),
+    (
+        &["autostart", "enabled", "disabled"],
+        "all services start with pmesh; with idle_stop, they stop without requests",
+    ),
+    (&["execreload", "exec_reload"], "`pmesh services restart NAME` replaces one instance after the other"),
+    (
+        &["execstop", "exec_stop", "killmode", "killasgroup", "stopasgroup", "treekill"],
+        "an instance gets stop_signal, and after stop_timeout all of its processes are killed",
+    ),
+    (&["name", "process_name", "description"], "the name of a service is in its header: [services.NAME]"),
+    (&["exec_mode"], "each instance is a process of its own: write instances"),
+    (&["shell"], "a command in one string runs in /bin/sh: write command = \"exec node server.js\""),
+    (&["tls", "ssl", "https"], "services speak HTTP without TLS to pmesh"),
+];
+
 /// Other programs' names for planned top-level keys.
 const PLANNED_AT_ROOT: &[(&[&str], &str)] = &[(
     &["acme_ca", "certificates_resolvers", "certificatesresolvers", "email", "lets_encrypt", "letsencrypt"],
@@ -212,6 +291,11 @@ pub(super) fn in_forward_auth(key: &str) -> Option<String> {
     advice(key, IN_FORWARD_AUTH).map(|instead| format!("unknown key: {instead}"))
 }
 
+/// Advice on a key of a service.
+pub(super) fn in_service(key: &str) -> Option<String> {
+    advice(key, IN_SERVICE).map(|instead| format!("unknown key: {instead}"))
+}
+
 fn advice(key: &str, rows: &[(&[&str], &'static str)]) -> Option<&'static str> {
     let key = key.to_lowercase().replace('-', "_");
     rows.iter().find(|(keys, _)| keys.contains(&key.as_str())).map(|(_, advice)| *advice)
@@ -238,7 +322,10 @@ pub(crate) fn with_references(text: &str) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::config::{keys::ROUTE, table};
+    use crate::config::{
+        keys::{ROUTE, SERVICE},
+        table,
+    };
 
     #[test]
     fn planned_top_level_keys_exist() {
@@ -252,6 +339,16 @@ mod tests {
         for key in IN_ROUTE.iter().flat_map(|(keys, _)| *keys) {
             assert_eq!(shape::key(ROUTE, key), None, "{key}");
         }
+    }
+
+    #[test]
+    fn no_foreign_key_is_a_key_of_a_service_or_listed_twice() {
+        let mut keys: Vec<_> = IN_SERVICE.iter().flat_map(|(keys, _)| *keys).collect();
+        for key in &keys {
+            assert_eq!(shape::key(SERVICE, key), None, "{key}");
+        }
+        keys.sort_unstable();
+        assert!(keys.is_sorted_by(|one, other| one < other), "{keys:?}");
     }
 
     #[test]

@@ -82,6 +82,14 @@ impl<'a> Node<'a> {
         self.in_file()?.references()
     }
 
+    /// This string as written, without the values of the variables that it refers to.
+    pub(crate) fn written(&self) -> Option<String> {
+        match self.references() {
+            Some(_) => self.in_file()?.written().map(str::to_owned),
+            None => self.value.as_str().map(str::to_owned),
+        }
+    }
+
     /// Whether this is a password or its hash, or a variable of a service, which may be a secret. No message shows it.
     pub(crate) fn is_secret(&self) -> bool {
         let is_table = self.value.as_dict().is_some() || self.value.as_array().is_some();
@@ -184,7 +192,11 @@ impl<'a> Node<'a> {
                 return unquoted(self.value).ok_or_else(|| self.unexpected(T::EXPECTED));
             }
             let mut problem = self.unexpected(T::EXPECTED);
-            if let Some(reason) = reason.or_else(|| requoted::<T>(self.value)) {
+            let quotes = || match requoted::<T>(self.value) {
+                Some(_) if self.is_secret() => Some("write it in quotes".to_owned()),
+                advice => advice,
+            };
+            if let Some(reason) = reason.or_else(quotes) {
                 problem.message += ": ";
                 problem.message += &reason;
             }

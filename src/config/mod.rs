@@ -16,6 +16,7 @@ mod files;
 mod find;
 mod foreign;
 mod include;
+mod instance;
 mod keys;
 mod kind;
 mod merged;
@@ -55,6 +56,7 @@ pub use self::{
 pub(crate) use self::{
     error::Problems,
     foreign::with_references,
+    instance::OF_INSTANCE,
     keys::{
         BASIC_AUTH as BASIC_AUTH_KEYS, CERTIFICATE as CERTIFICATE_KEYS, CORS as CORS_KEYS, FILES as FILES_KEYS,
         FORWARD_AUTH as FORWARD_AUTH_KEYS, HEADER as HEADER_KEYS, HSTS as HSTS_KEYS, JWT as JWT_KEYS,

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use figment::value::{Dict, Value};
 
-use super::environment::Environment;
+use super::{environment::Environment, instance::instead_of_reference};
 
 /// Keys and indexes that lead to a value.
 type Path = Vec<String>;
@@ -61,7 +61,7 @@ impl References {
         report: &mut impl FnMut(&[String], String),
     ) {
         match value {
-            Value::String(_, text) if text.contains('$') => match expand(text, environment) {
+            Value::String(_, text) if text.contains('$') => match expand_at(path, text, environment) {
                 Ok((expanded, sources)) => {
                     *text = expanded;
                     if !sources.is_empty() {
@@ -85,6 +85,10 @@ impl References {
 
 /// The advice at the end of each message about bad syntax.
 const INSTEAD: &str = "write ${NAME} or ${NAME:-default}, or $${ for a literal ${";
+
+fn expand_at(path: &[String], text: &str, environment: &Environment) -> Result<(String, Vec<String>), String> {
+    instead_of_reference(path, text).map_or_else(|| expand(text, environment), Err)
+}
 
 /// Expands the references in a string. Also returns where their values came from.
 ///

@@ -6,6 +6,8 @@ use super::SETTINGS;
 /// suggested.
 const ELSEWHERE: &[(&str, &[&str])] = &[
     ("address", &["bind"]),
+    ("app", &["services"]),
+    ("apps", &["services"]),
     ("backend", &["upstream"]),
     ("backends", &["upstream"]),
     ("c", &["config"]),
@@ -47,6 +49,10 @@ const ELSEWHERE: &[(&str, &[&str])] = &[
     ("permanent", &["status"]),
     ("port", &["http"]),
     ("private_key", &["key"]),
+    ("process", &["services"]),
+    ("processes", &["services"]),
+    ("program", &["services"]),
+    ("programs", &["services"]),
     ("proxy_connect_timeout", &["connect_timeout"]),
     ("proxy_pass", &["upstream"]),
     ("proxy_read_timeout", &["response_timeout"]),
@@ -61,7 +67,7 @@ const ELSEWHERE: &[(&str, &[&str])] = &[
     ("rootcas", &["ca"]),
     ("server_name", &["host"]),
     ("servers", &["upstream"]),
-    ("service", &["upstream"]),
+    ("service", &["upstream", "services"]),
     ("services", &["upstream"]),
     ("set_real_ip_from", &["trusted_proxies"]),
     ("ssl_certificate", &["cert"]),

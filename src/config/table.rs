@@ -180,7 +180,7 @@ pub const SETTINGS: &[Setting] = &[
         "Source addresses for connections to loopback upstreams, used in turn"),
     Setting::new(UPSTREAMS, "subnet_service", "subnet-service", "PMESH_SUBNET_SERVICE", Kind::Subnet,
         Fallback::Value("127.1.0.0/16"),
-        "Addresses for local services, such as the backend of `pmesh demo`; must not overlap subnet_dialer"),
+        "Addresses for [services.NAME] and for the backend of `pmesh demo`; must not overlap subnet_dialer"),
     Setting::new(UPSTREAMS, "source_addresses", "source-addresses", "PMESH_SOURCE_ADDRESSES", Kind::Addresses, NONE,
         "Source addresses for connections to all other upstreams, used in turn; if there are none, the kernel picks one"),
     Setting::new(UPSTREAMS, "connect_timeout", "connect-timeout", "PMESH_CONNECT_TIMEOUT", Kind::Duration,
@@ -315,7 +315,7 @@ pub const SETTINGS: &[Setting] = &[
         "Configuration file; relative paths in it are relative to its folder")
         .not_in_file().in_demo(NONE),
     Setting::new(PROCESS, "include", "", "", Kind::Include, NONE,
-        "Files with more routes, redirects and certificates, or patterns such as routes.d/*.toml")
+        "Files with more routes, redirects, services and certificates, or patterns such as routes.d/*.toml")
         .only_in_file(),
     Setting::new(PROCESS, "home", "home", "PMESH_HOME", Kind::Directory, Fallback::Value("~/.pmesh"),
         "Folder for the secret, and for config.toml unless another file is named; only one pmesh can use it at a time")

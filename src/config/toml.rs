@@ -33,6 +33,12 @@ pub(super) fn line_of(document: &Document<String>, lines: &Lines, path: &[&str])
     lines.at(offset)
 }
 
+/// The string at `path`, as written.
+pub(super) fn text_at<'a>(document: &'a Document<String>, path: &[String]) -> Option<&'a str> {
+    let step = |item: &'a Item, step: &String| item.get(step).or_else(|| item.get(step.parse::<usize>().ok()?));
+    path.iter().try_fold(document.as_item(), step)?.as_str()
+}
+
 /// Whether the last step of `path` is the index of an element of a list, not a key of a table.
 pub(super) fn is_index(document: &Document<String>, path: &[&str]) -> bool {
     let Some((_, parents)) = path.split_last() else { return false };

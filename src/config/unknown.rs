@@ -5,7 +5,7 @@ use toml_edit::{Item, TableLike};
 
 use super::{
     Kind, SETTINGS, Setting, foreign,
-    keys::{CHILD_ROUTE, FILES, FORWARD_AUTH, JWT, RATE_LIMIT, ROUTE},
+    keys::{CHILD_ROUTE, FILES, FORWARD_AUTH, JWT, RATE_LIMIT, ROUTE, SERVICE},
     renamed,
     shape::{self, Key, Role, Shape},
     suggest, table, toml,
@@ -154,7 +154,9 @@ fn at_root(key: &str, which: WhichFile) -> String {
     let known = || SETTINGS.iter().filter(|setting| which.holds(setting));
     let keys = || known().map(|setting| setting.key);
     match suggest::nearest(key, keys()).and_then(|near| known().find(|setting| setting.key == near)) {
-        Some(setting) if setting.kind == Kind::Listeners => "unknown key; did you mean [listeners.NAME]?".into(),
+        Some(setting) if matches!(setting.kind, Kind::Listeners | Kind::Services) => {
+            format!("unknown key; did you mean [{}.NAME]?", setting.key)
+        }
         Some(setting) if matches!(setting.kind, Kind::Routes | Kind::Certificates) => {
             format!("unknown key; did you mean [[{}]]?", setting.key)
         }
@@ -177,6 +179,8 @@ fn in_table(key: &str, known: &'static [Key], which: WhichFile) -> String {
             foreign::in_jwt(key)
         } else if known == FORWARD_AUTH {
             foreign::in_forward_auth(key)
+        } else if known == SERVICE {
+            foreign::in_service(key)
         } else {
             None
         }

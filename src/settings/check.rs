@@ -2,13 +2,14 @@
 
 use std::collections::HashMap;
 
-use super::{Listener, Port, Settings, endpoint::Endpoint, listener};
+use super::{Listener, Port, ServiceListen, Settings, endpoint::Endpoint, listener};
 use crate::config::{Merged, Node, Problem, Problems, names};
 
 /// Reports all such combinations.
 pub(super) fn all(settings: &Settings, merged: &Merged, problems: &mut Problems) {
     ports(settings, merged, problems);
     subnets(settings, merged, problems);
+    addresses(settings, merged, problems);
     mesh(settings, merged, problems);
 }
 
@@ -54,6 +55,24 @@ fn subnets(settings: &Settings, merged: &Merged, problems: &mut Problems) {
     if readable && (dialer.contains(&service) || service.contains(&dialer)) {
         let [one, other] = ["subnet_dialer", "subnet_service"].map(|key| merged.node(key));
         report_clash(one, other, &format!("overlap: {dialer} and {service}"), problems);
+    }
+}
+
+/// Reports services that need more addresses than there are.
+fn addresses(settings: &Settings, merged: &Merged, problems: &mut Problems) {
+    let with_address = settings.services.iter().filter(|service| service.listen == ServiceListen::Address);
+    let instances: u64 = with_address.map(|service| u64::from(service.instances)).sum();
+    let subnet = settings.subnet_service;
+    // The backend of the demo has the first one.
+    let available = u64::from(u32::MAX.checked_shr(subnet.prefix_len().into()).unwrap_or(0)).saturating_sub(2);
+    let needed = 2 * instances;
+    let (Some(services), Some(range)) = (merged.node("services"), merged.node("subnet_service")) else { return };
+    if needed > available && subnet.addr().is_loopback() {
+        problems.push(services.problem(format!(
+            "{instances} instances need {needed} addresses, two each, because a new one starts before the old one \
+             stops, but `subnet_service` ({subnet}, {}) has {available}: choose a larger network or fewer instances",
+            range.origin()
+        )));
     }
 }
 

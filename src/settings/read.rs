@@ -33,6 +33,7 @@ impl Settings {
             stall_timeout,
             stream_timeout,
             max_body,
+            services: &service::names(merged),
             pages: &ReadPages::default(),
             home: &home,
         };

@@ -7,9 +7,10 @@ use super::{Listener, Port, Settings};
 /// The maximum number of routes or files that are listed. The rest is only counted.
 pub(super) const LISTED: usize = 20;
 
-/// Returns a summary of what is served: the listeners, other nodes if there are any, and the routes.
+/// Returns a summary of what is served: the listeners, other nodes if there are any, the services, and the routes.
 pub fn summary(settings: &Settings) -> String {
     let mut lines = listeners(settings);
+    services(settings, &mut lines);
     for route in settings.routes.iter().take(LISTED) {
         line(&mut lines, format_args!("{route}"));
     }
@@ -47,6 +48,24 @@ pub fn listeners(settings: &Settings) -> String {
         line(&mut lines, format_args!("{:width$}  {registry}", "registry"));
     }
     lines
+}
+
+/// Adds a line for each service, or only their number if there are many.
+fn services(settings: &Settings, lines: &mut String) {
+    const LONGEST: usize = 80;
+
+    let services = &settings.services;
+    if services.len() > LISTED {
+        let instances: u64 = services.iter().map(|service| u64::from(service.instances)).sum();
+        return line(lines, format_args!("{} services with {instances} instances", services.len()));
+    }
+    for service in services {
+        let text = service.to_string();
+        match text.char_indices().nth(LONGEST) {
+            Some((end, _)) => line(lines, format_args!("service   {}…", &text[..end])),
+            None => line(lines, format_args!("service   {text}")),
+        }
+    }
 }
 
 fn addresses(settings: &Settings, listener: &Listener) -> String {

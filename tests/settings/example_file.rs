@@ -28,10 +28,12 @@ fn config_toml_has_every_key() {
     let start = Start::new()
         .write("down.html", "")
         .write("404.html", "")
+        .write("web.env", "A=1\n")
         .write("public/index.html", "")
         .file(&with_every_setting());
     assert_eq!(start.loaded().settings.routes.len(), 8);
     assert_eq!(start.loaded().settings.certificates.len(), 1);
+    assert_eq!(start.loaded().settings.services.len(), 1);
     for setting in SETTINGS.iter().filter(|setting| setting.in_file) {
         let (_, source) = start.explained(setting.key);
         assert!(source.starts_with("[DIR]/config.toml:"), "{} is from {source}", setting.key);

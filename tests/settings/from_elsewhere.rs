@@ -41,7 +41,7 @@ fn each_setting_in_the_tables_is_valid() {
 fn keys_called_planned_are_planned() {
     let list = MIGRATING.split_once("\nat the top:").expect("a list of keys").1;
     let keys: Vec<_> = list.split_once("\n```").expect("its end").0.split(',').map(str::trim).collect();
-    assert_eq!(keys.len(), 5);
+    assert_eq!(keys.len(), 4);
     for key in keys {
         let file = format!("{key} = true\n[[routes]]\nhost = \"example.com\"\nupstream = \"127.0.0.1:3000\"\n");
         let error = Start::new().file(&file).error();

@@ -1,4 +1,4 @@
-//! `include`: files with more routes, redirects and certificates.
+//! `include`: files with more routes, redirects, services and certificates.
 
 use std::{
     fs,

@@ -180,7 +180,7 @@ fn errors_say_what_to_write() {
             "[defaults]\nmax_body = \"x\"\n[[routes]]\nhost = \"a\"\nupstream = \"a:1\"\n[[routes.routes]]\nprefix = \"/b\"",
             "2: defaults.max_body: expected a size such as 512KiB or 10MiB, or off, found \"x\"",
         ),
-        ("[services.web]", "1: services: `services` is planned, but not available in this version"),
+        ("[upstreams.web]", "1: upstreams: `upstreams` is planned, but not available in this version"),
     ] {
         assert_eq!(Start::new().file(file).error(), format!("[DIR]/config.toml:{expected}"), "{file}");
     }

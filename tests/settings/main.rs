@@ -23,6 +23,8 @@ mod references;
 mod reload;
 mod routes;
 mod schema;
+mod services;
+mod services_mistakes;
 mod secret;
 mod sources;
 mod static_files;

@@ -55,6 +55,10 @@ fn json(item: &Item) -> Value {
     }
 }
 
+fn service(keys: &str) -> String {
+    format!("[services.web]\ncommand = \"true\"\n{keys}")
+}
+
 #[test]
 fn config_toml_is_valid_as_it_is_and_uncommented() {
     let schema = Schema::new();
@@ -151,7 +155,25 @@ fn schema_and_program_accept_the_same_files() {
         (false, "[listeners.extra]\ntls = true".into()),
         (true, "[[certificates]]\ncert = \"c.pem\"\nkey = \"c.key\"".into()),
         (false, "[[certificates]]\ncert = \"c.pem\"".into()),
-        (false, "[services.web]\ncommand = [\"true\"]".into()),
+        (true, "[services.web]\ncommand = [\"true\"]".into()),
+        (true, service("instances = 2\nport = \"${PORT}\"\nlisten = \"unix\"\nprotocol = \"h2c\"\nenv.A = \"1\"")),
+        (true, service("ready = \"/healthz\"\nstop_signal = \"INT\"\nwait_timeout = \"0s\"\nidle_stop = \"off\"")),
+        (true, service("stop_signal = 2\nlimits = { memory = \"1GiB\", cpu = 0.5, open_files = 100 }\nwatch = true")),
+        (true, service("limits.cpu = 2\nwatch = [\"a\", \"b\"]\nenv_file = [\"a.env\"]\noutput = \"web.log\"")),
+        (false, "[services.web]\ninstances = 2".into()),
+        (false, "[services]\ncommand = \"true\"".into()),
+        (false, service("instances = 0")),
+        (false, service("port = \"http\"")),
+        (false, service("port = 0")),
+        (false, service("listen = \"127.0.0.1\"")),
+        (false, service("env = [\"A=1\"]")),
+        (false, service("env.A = 1")),
+        (false, service("limits.cpu = 0")),
+        (false, service("limits.cpu = \"150%\"")),
+        (false, service("limits = \"512MiB\"")),
+        (false, service("restart = \"unless-stopped\"")),
+        (false, service("start_timeout = \"0s\"")),
+        (false, service("image = \"nginx\"")),
         (
             true,
             "[redirects]\n\"a.test\" = \"https://b.test\"\n\"b.test\" = { to = \"https://c.test\", status = 302 }"

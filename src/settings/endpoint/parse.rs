@@ -7,7 +7,7 @@ use std::{
 
 use pmesh_layers::host::HostName;
 
-use super::{Endpoint, EndpointHost, InvalidEndpoint, Protocol, host_port};
+use super::{Endpoint, EndpointHost, InvalidEndpoint, Protocol, ServiceName, host_port};
 
 const SCHEMES: &str = "the scheme must be http, https, h2c, h2, mesh, service or unix";
 
@@ -25,8 +25,8 @@ impl FromStr for Endpoint {
         if scheme.eq_ignore_ascii_case("mesh") {
             return node(rest);
         }
-        if scheme.eq_ignore_ascii_case("service") {
-            return rest.parse().map(Endpoint::Service).map_err(invalid);
+        if scheme.eq_ignore_ascii_case("service") || scheme.eq_ignore_ascii_case("services") {
+            return service(scheme, rest);
         }
         let protocol = scheme.parse()?;
         match rest.strip_prefix("unix:") {
@@ -59,6 +59,27 @@ fn node(name: &str) -> Result<Endpoint, InvalidEndpoint> {
     }
 }
 
+fn service(scheme: &str, text: &str) -> Result<Endpoint, InvalidEndpoint> {
+    let (authority, path) = text.split_at(text.find(['/', '?', '#']).unwrap_or(text.len()));
+    let (name, port) = host_port::split(authority);
+    let parsed = name.to_ascii_lowercase().parse::<ServiceName>();
+    let reason = match &parsed {
+        Err(error) => return Err(invalid(error)),
+        Ok(name) if path.len() > 1 => {
+            return Err(invalid(format!(
+                "an upstream cannot have a path; requests keep their own path, without the route's prefix if \
+                 strip_prefix is true: write service://{name}"
+            )));
+        }
+        Ok(_) if port.is_some() => "pmesh knows the addresses of its services",
+        Ok(found) if found.as_str() != name => "the names of services are in lower case",
+        Ok(_) if !path.is_empty() => "a service has no path",
+        Ok(_) if !scheme.eq_ignore_ascii_case("service") => "the scheme has no s at the end",
+        Ok(name) => return Ok(Endpoint::Service(name.clone())),
+    };
+    Err(invalid(format!("{reason}: write service://{}", parsed.map_err(invalid)?)))
+}
+
 fn port(protocol: Option<Protocol>, text: &str) -> Result<Endpoint, InvalidEndpoint> {
     let (authority, path) = text.split_at(text.find(['/', '?', '#']).unwrap_or(text.len()));
     // For advice, which repeats the scheme.
@@ -66,6 +87,9 @@ fn port(protocol: Option<Protocol>, text: &str) -> Result<Endpoint, InvalidEndpo
     if protocol.is_none() && path.starts_with('/') {
         if let Some(scheme) = authority.strip_suffix(':').filter(|scheme| scheme.parse::<Protocol>().is_ok()) {
             return Err(invalid(format!("write {scheme}://{}", path.trim_start_matches('/'))));
+        }
+        if matches!(authority, "service:" | "service") {
+            return Err(invalid(format!("write service://{}", path.trim_matches('/'))));
         }
         if authority == "unix" {
             return Err(invalid(format!("write unix:/{}", path.trim_start_matches('/'))));
@@ -182,6 +206,8 @@ mod tests {
             ("unix:///run/a.sock", "unix:/run/a.sock"),
             ("mesh://Berlin-1", "mesh://berlin-1"),
             ("MESH://*", "mesh://*"),
+            ("service://web-1", "service://web-1"),
+            ("Service://web", "service://web"),
         ] {
             let endpoint: Endpoint = text.parse().expect(text);
             assert_eq!(endpoint.to_string(), expected);
@@ -192,6 +218,8 @@ mod tests {
     #[test]
     fn invalid_endpoints_get_advice() {
         const PATH: &str = "an upstream cannot have a path; requests keep their own path, without the route's prefix if strip_prefix is true: write";
+        const SERVICE: &str =
+            "the name of a service has at most 63 lower-case letters, digits and hyphens, and begins with a letter";
         const USER: &str =
             "an upstream cannot have a user or password; the backend gets the client's Authorization header: write";
 
@@ -209,6 +237,14 @@ mod tests {
             ("mesh://", "the name of the node is empty"),
             ("mesh://a:8443", "write the node without a port; its address comes from mesh_peers or mesh_registry"),
             ("mesh://a.example", "'.' is not allowed in a node name; use letters from a to z, digits and hyphens"),
+            ("service://", SERVICE),
+            ("service://my_app", SERVICE),
+            ("service://web/", "a service has no path: write service://web"),
+            ("service://web/api", &format!("{PATH} service://web")),
+            ("service://web:80", "pmesh knows the addresses of its services: write service://web"),
+            ("service://Web", "the names of services are in lower case: write service://web"),
+            ("services://web", "the scheme has no s at the end: write service://web"),
+            ("service:/web", "write service://web"),
             ("https://a/b", &format!("{PATH} https://a")),
             ("a:1/b", &format!("{PATH} a:1")),
             ("a?b", &format!("{PATH} a")),

@@ -2,7 +2,10 @@
 
 use std::fmt;
 
-use super::{Files, Redirection, Respond, Scope};
+use super::{
+    Files, Redirection, Respond, Scope,
+    endpoints::{self, Names, for_host},
+};
 use crate::{
     config::{Node, Problems, ROUTE_KEYS, Role},
     settings::endpoint::Endpoint,
@@ -53,7 +56,7 @@ pub(super) fn keys() -> Vec<&'static str> {
 
 /// Reads the answer of a route. Returns `None` if it is missing or invalid, and reports that. A route with children
 /// needs no answer.
-pub(super) fn read(scope: &Scope<'_>, has_children: bool, problems: &mut Problems) -> Option<Answer> {
+pub(super) fn read(scope: &Scope<'_>, has_children: bool, services: &Names, problems: &mut Problems) -> Option<Answer> {
     let known = keys();
     let Some(table) = scope.nearest_with(&known) else {
         if !has_children {
@@ -65,7 +68,7 @@ pub(super) fn read(scope: &Scope<'_>, has_children: bool, problems: &mut Problem
     let is_set = |key: &'static str| Some((key, table.field(key).filter(|node| !node.is_false())?));
     let written: Vec<_> = known.iter().copied().filter_map(is_set).collect();
     if let [("upstream", upstream), ("files", files)] = &written[..] {
-        return files_then(scope, upstream, files, problems);
+        return files_then(scope, upstream, files, services, problems);
     }
     if let [(one, _), (other, node), ..] = &written[..] {
         problems.push(node.problem(format!("a route can only have one answer: remove `{one}` or `{other}`")));
@@ -73,7 +76,7 @@ pub(super) fn read(scope: &Scope<'_>, has_children: bool, problems: &mut Problem
     }
     let (key, node) = written.first()?;
     match *key {
-        "upstream" => Some(Answer::Upstream(upstream(scope, node, problems)?)),
+        "upstream" => Some(Answer::Upstream(endpoints::read(scope, node, services, problems)?)),
         "files" => Some(Answer::Files(Files::read(node, problems)?, Vec::new())),
         "redirect" => Some(Answer::Redirect(Redirection::read(node, problems)?)),
         _ => Some(Answer::Respond(Respond::read(node, problems)?)),
@@ -81,42 +84,19 @@ pub(super) fn read(scope: &Scope<'_>, has_children: bool, problems: &mut Problem
 }
 
 /// Reads files with an upstream for missing files.
-fn files_then(scope: &Scope<'_>, then: &Node<'_>, files: &Node<'_>, problems: &mut Problems) -> Option<Answer> {
+fn files_then(
+    scope: &Scope<'_>,
+    then: &Node<'_>,
+    files: &Node<'_>,
+    services: &Names,
+    problems: &mut Problems,
+) -> Option<Answer> {
     let spa = files.field("spa");
-    let (endpoints, files) = (upstream(scope, then, problems), Files::read(files, problems));
+    let (endpoints, files) = (endpoints::read(scope, then, services, problems), Files::read(files, problems));
     if let (Some(spa), Some(Files { spa: true, .. })) = (spa, &files) {
         let advice = "write a child route for the upstream, such as prefix = \"/api\"";
         problems.push(spa.problem(format!("with spa = true, no page would ever reach `upstream`: {advice}")));
         return None;
     }
     Some(Answer::Files(files?, endpoints?))
-}
-
-fn upstream(scope: &Scope<'_>, node: &Node<'_>, problems: &mut Problems) -> Option<Vec<Endpoint>> {
-    if node.is_empty_list() {
-        problems.push(node.problem(format!("no upstream{}: name at least one address", for_host(scope))));
-    }
-    let mut endpoints: Vec<Endpoint> = Vec::new();
-    for element in node.one_or_more() {
-        let endpoint = element.parse().map_err(|mut problem| {
-            if element.value.as_str().is_some_and(is_name) && element.references().is_none() {
-                problem.message += "; groups below [upstreams] are planned, but not available in this version";
-            }
-            problem
-        });
-        endpoints.extend(problems.note(endpoint));
-    }
-    (!endpoints.is_empty()).then_some(endpoints)
-}
-
-/// Whether this looks like the name of an upstream group, not like an address.
-fn is_name(text: &str) -> bool {
-    text.starts_with(|first: char| first.is_ascii_alphabetic())
-        && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_'))
-}
-
-/// Names the route in a message, because a flag or variable can contain several.
-fn for_host(scope: &Scope<'_>) -> String {
-    let host = scope.field("host").filter(|host| host.references().is_none());
-    host.and_then(|host| Some(format!(" for {:?}", host.value.as_str()?))).unwrap_or_default()
 }

@@ -1,6 +1,7 @@
 //! Routes.
 
 mod answer;
+mod endpoints;
 mod files;
 mod hsts;
 mod identity;
@@ -38,6 +39,7 @@ pub use self::{
     tls::{AcceptedCertificates, ClientCertificate, PemFile, UpstreamTls},
 };
 pub(super) use self::{
+    endpoints::Names,
     inherited::inherited,
     middleware::ReadPages,
     read::{RootDefaults, read},

@@ -10,7 +10,7 @@ use std::{
 use pmesh_layers::route::{PathRegex, RoutePath};
 
 use super::{
-    Answer, Hsts, Middleware, ReadPages, Redirection, Rewriting, Route, Scope, answer, identity,
+    Answer, Hsts, Middleware, Names, ReadPages, Redirection, Rewriting, Route, Scope, answer, identity,
     redirection::From,
     requests,
     scope::{redirects, scopes},
@@ -31,6 +31,8 @@ pub(in crate::settings) struct RootDefaults<'a> {
     pub(in crate::settings) stall_timeout: Duration,
     pub(in crate::settings) stream_timeout: Duration,
     pub(in crate::settings) max_body: Option<u64>,
+    /// The names of all services, valid or not.
+    pub(in crate::settings) services: &'a Names,
     /// The pages that have been read so far.
     pub(in crate::settings) pages: &'a ReadPages,
     /// The home folder; empty if there is none.
@@ -64,7 +66,7 @@ fn written(scope: &Scope<'_>, root: RootDefaults<'_>, problems: &mut Problems) -
     let paths = requests::paths(scope, problems);
     let conditions = requests::conditions(scope, problems);
     let has_children = own.field("routes").is_some();
-    let answer = answer::read(scope, has_children, problems);
+    let answer = answer::read(scope, has_children, root.services, problems);
     let tls = tls::read(scope, answer.as_ref(), problems);
     let name = own.field("name").map(|node| node.read::<String>(problems));
     // Read even if the rest is invalid, to report all problems.

@@ -80,7 +80,10 @@ pub(super) fn read(scope: &Scope<'_>, answer: Option<&Answer>, problems: &mut Pr
         && !endpoints.iter().any(Endpoint::is_tls)
         && !Mirror::has_tls(scope)
     {
-        let message = "`tls` is for upstreams with TLS (https:// or h2://), and this route has none";
+        let message = match endpoints[..] {
+            [Endpoint::Service(_)] => "services speak HTTP without TLS to pmesh: remove `tls`",
+            _ => "`tls` is for upstreams with TLS (https:// or h2://), and this route has none",
+        };
         let for_clients = if tls.field("cert").is_some() { format!("; {FOR_CLIENTS}") } else { String::new() };
         problems.push(tls.own().problem(format!("{message}{for_clients}")));
         return None;

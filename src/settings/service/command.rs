@@ -3,10 +3,7 @@
 use std::path::Path;
 
 use super::ServiceCommand;
-use crate::config::{Node, Problem, Problems};
-
-/// What each instance has of its own. pmesh sets these variables, and replaces `{NAME}` in the words of a command.
-pub(super) const OF_INSTANCE: [&str; 6] = ["HOST", "PORT", "LISTEN", "SOCKET", "PMESH_SERVICE", "PMESH_INSTANCE"];
+use crate::config::{Node, OF_INSTANCE, Problem, Problems};
 
 /// Reads the command. Returns `None` if it is invalid, and reports that.
 pub(super) fn read(node: &Node<'_>, problems: &mut Problems) -> Option<ServiceCommand> {
@@ -42,6 +39,18 @@ pub(super) fn read(node: &Node<'_>, problems: &mut Problems) -> Option<ServiceCo
     }
 }
 
+/// The command in one line, for people, without values from the environment.
+pub(super) fn shown(node: &Node<'_>) -> String {
+    let word = |word: Node<'_>| match word.written().unwrap_or_default() {
+        word if word.is_empty() || word.contains(char::is_whitespace) => format!("{word:?}"),
+        word => word,
+    };
+    match node.elements() {
+        Ok(words) => words.into_iter().map(word).collect::<Vec<_>>().join(" "),
+        Err(_) => node.written().unwrap_or_default().split_whitespace().collect::<Vec<_>>().join(" "),
+    }
+}
+
 /// Checks a line for the shell.
 fn shell(node: &Node<'_>, line: &str) -> Result<(), Problem> {
     if line.trim().is_empty() {
@@ -63,7 +72,7 @@ fn shell(node: &Node<'_>, line: &str) -> Result<(), Problem> {
 
 /// Checks a word of a list.
 fn word(node: &Node<'_>, word: &str, is_program: bool) -> Result<(), Problem> {
-    const AS_LINE: &str = "write the command as one string, which a shell runs";
+    const AS_LINE: &str = "the command as one string, which a shell runs";
 
     if word.contains('\0') {
         return Err(node.problem("a command cannot contain NUL"));
@@ -75,7 +84,7 @@ fn word(node: &Node<'_>, word: &str, is_program: bool) -> Result<(), Problem> {
         return Err(node.problem(format!("write {{{name}}}, in capital letters")));
     }
     if matches!(word, "|" | "||" | "&" | "&&" | ";" | ">" | ">>" | "<" | "2>&1") {
-        return Err(node.problem(format!("no shell runs a list, so {word:?} would be an argument: {AS_LINE}")));
+        return Err(node.problem(format!("no shell runs a list, so {word:?} would be an argument: write {AS_LINE}")));
     }
     if !is_program {
         return Ok(());

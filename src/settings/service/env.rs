@@ -2,8 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use super::{command::OF_INSTANCE, env_file};
-use crate::config::{Node, Problem, Problems};
+use super::env_file;
+use crate::config::{Node, OF_INSTANCE, Problem, Problems};
 
 /// Reads `env_file` and `env`, which wins. Returns `None` if one is invalid, and reports that.
 pub(super) fn read(service: &Node<'_>, problems: &mut Problems) -> Option<BTreeMap<String, String>> {
@@ -35,8 +35,8 @@ fn variable(node: &Node<'_>) -> Result<String, Problem> {
 }
 
 fn check_name(name: &str, value: &Node<'_>) -> Result<(), Problem> {
-    if let Some((before, after)) = name.split_once('=') {
-        return Err(value.problem(format!("the name of a variable has no =: write {before} = {after:?}")));
+    if let Some((before, _)) = name.split_once('=') {
+        return Err(value.problem(format!("the name of a variable has no =: write {before} = \"…\"")));
     }
     if !is_name(name) {
         return Err(value.problem(format!("{name:?} is not the name of a variable")));

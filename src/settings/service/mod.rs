@@ -17,7 +17,10 @@ use std::{collections::BTreeMap, fmt, path::PathBuf, time::Duration};
 use http::uri::PathAndQuery;
 
 pub use self::name::{InvalidServiceName, ServiceName};
-pub(super) use self::{env_file::files as env_files, read::read};
+pub(super) use self::{
+    env_file::files as env_files,
+    read::{names, read},
+};
 use super::Origin;
 
 /// A program that pmesh runs, in one or more instances.
@@ -27,6 +30,9 @@ pub struct Service {
     pub name: ServiceName,
     /// What to run.
     pub command: ServiceCommand,
+    /// What to run, for people: in one line, and without the values of the variables that the user refers to, which may
+    /// be secrets.
+    pub shown: String,
     /// The working directory. Default: the folder of the file that has the table.
     pub cwd: Option<PathBuf>,
     /// Variables, from `env_file` and `env`. They replace inherited ones.
@@ -70,8 +76,8 @@ pub struct Service {
 /// What to run.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum ServiceCommand {
-    /// A program and its arguments. `{HOST}`, `{PORT}`, `{LISTEN}`, `{PMESH_SERVICE}` and `{PMESH_INSTANCE}` in the
-    /// arguments stand for the variables of an instance.
+    /// A program and its arguments. There is at least the program. `{HOST}`, `{PORT}`, `{LISTEN}`, `{SOCKET}`,
+    /// `{PMESH_SERVICE}` and `{PMESH_INSTANCE}` in the words stand for the variables of an instance.
     Program(Vec<String>),
     /// A line for `/bin/sh -c`.
     Shell(String),
@@ -187,15 +193,6 @@ impl Service {
 /// `web: 2 × node server.js`
 impl fmt::Display for Service {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}: {} × {}", self.name, self.instances, self.command)
-    }
-}
-
-impl fmt::Display for ServiceCommand {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Program(words) => f.write_str(&words.join(" ")),
-            Self::Shell(line) => f.write_str(line),
-        }
+        write!(f, "{}: {} × {}", self.name, self.instances, self.shown)
     }
 }

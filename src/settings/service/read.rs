@@ -1,6 +1,8 @@
 //! Reads `[services.NAME]`.
 
-use std::time::Duration;
+use std::{collections::BTreeSet, time::Duration};
+
+use figment::value::Value;
 
 use super::{
     Service, ServiceName, ServiceOutput, command, env, limits, paths, user,
@@ -14,6 +16,12 @@ const STOP_TIMEOUT: Duration = Duration::from_secs(10);
 const MAX_BACKOFF: Duration = Duration::from_secs(30);
 const PORT: u16 = 8080;
 
+/// The names of all tables, valid or not.
+pub(in crate::settings) fn names(merged: &Merged) -> BTreeSet<String> {
+    let tables = merged.node("services").and_then(|node| node.value.as_dict());
+    tables.into_iter().flat_map(|tables| tables.keys().cloned()).collect()
+}
+
 /// Reads all tables, sorted by name, because the keys of a TOML table have no order.
 pub(in crate::settings) fn read(merged: &Merged, problems: &mut Problems) -> Vec<Service> {
     let Some(node) = merged.node("services") else { return Vec::new() };
@@ -21,7 +29,19 @@ pub(in crate::settings) fn read(merged: &Merged, problems: &mut Problems) -> Vec
         problems.push(node.unexpected("a table for each service, as in [services.NAME]"));
         return Vec::new();
     };
+    if let Some(key) = tables.iter().find_map(|(name, value)| is_of_service(name, value).then_some(name)) {
+        let at = node.field(key).unwrap_or(node);
+        problems.push(at.problem(format!(
+            "`{key}` is a key of a service, whose name is missing: write [services.NAME] instead of [services]"
+        )));
+        return Vec::new();
+    }
     tables.keys().filter_map(|name| service(name, &node.field(name)?, problems)).collect()
+}
+
+/// Whether this is a key that belongs in a table.
+fn is_of_service(key: &str, value: &Value) -> bool {
+    value.as_dict().is_none() && SERVICE_KEYS.iter().any(|known| known.name == key)
 }
 
 fn service(name: &str, node: &Node<'_>, problems: &mut Problems) -> Option<Service> {
@@ -39,7 +59,7 @@ fn service(name: &str, node: &Node<'_>, problems: &mut Problems) -> Option<Servi
         return None;
     };
     // All are read, so that all problems are reported.
-    let command = command::read(&command, problems);
+    let (shown, command) = (command::shown(&command), command::read(&command, problems));
     let cwd = paths::cwd(node, problems);
     let env = env::read(node, problems);
     let user = node.field("user").map_or(Some(None), |node| user::read(&node, problems));
@@ -61,6 +81,7 @@ fn service(name: &str, node: &Node<'_>, problems: &mut Problems) -> Option<Servi
     Some(Service {
         name: name?,
         command: command?,
+        shown,
         cwd: Some(cwd?),
         env: env?,
         user: user?,

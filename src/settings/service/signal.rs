@@ -4,7 +4,7 @@ use figment::value::Value;
 use nix::sys::signal::Signal;
 
 use super::StopSignal;
-use crate::config::{Parse, Reason, text};
+use crate::config::{Parse, Reason, did_you_mean, text};
 
 impl Default for StopSignal {
     fn default() -> Self {
@@ -30,13 +30,19 @@ impl Parse for StopSignal {
                 name.parse().ok()
             }
         };
-        match signal.ok_or(None)? {
+        match signal.ok_or_else(|| similar(value))? {
             Signal::SIGSTOP | Signal::SIGTSTP | Signal::SIGTTIN | Signal::SIGTTOU | Signal::SIGCONT => {
                 Err(Some("this one pauses or resumes a program, and does not end it".into()))
             }
             signal => Ok(signal.into()),
         }
     }
+}
+
+/// Advice on a misspelled name.
+fn similar(value: &Value) -> Reason {
+    let advice = did_you_mean(value.as_str()?, Signal::iterator().map(Signal::as_str));
+    advice.strip_prefix("; ").map(str::to_owned)
 }
 
 #[cfg(test)]
@@ -49,9 +55,10 @@ mod tests {
             assert_eq!(StopSignal::parse(&text.into()), Ok(StopSignal { number: 2, name: "SIGINT" }), "{text}");
         }
         assert_eq!(StopSignal::parse(&Value::from(15_u64)), Ok(StopSignal::default()));
-        for value in [Value::from(0_u64), Value::from(99_u64), "TERMINATE".into(), "".into(), true.into()] {
+        for value in [Value::from(0_u64), Value::from(99_u64), "STOPPED".into(), "".into(), true.into()] {
             assert_eq!(StopSignal::parse(&value), Err(None), "{value:?}");
         }
         assert!(StopSignal::parse(&"STOP".into()).is_err());
+        assert_eq!(StopSignal::parse(&"SIGTREM".into()), Err(Some("did you mean `SIGTERM`?".into())));
     }
 }

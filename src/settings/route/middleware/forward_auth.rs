@@ -16,7 +16,7 @@ use crate::{
 /// An authentication server, which pmesh asks about each request.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ForwardAuth {
-    /// Its address. Never another node.
+    /// Its address. Never another node or a service.
     pub server: Endpoint,
     /// The URL of requests to it. Its authority is their `Host`.
     pub url: Uri,
@@ -164,6 +164,13 @@ impl std::str::FromStr for Url {
         };
         if scheme.eq_ignore_ascii_case("mesh") {
             return Err(Some("a node cannot be the authentication server: write the address of the server".into()));
+        }
+        if scheme.eq_ignore_ascii_case("service") {
+            return Err(Some(
+                "the authentication server cannot be a service in this version: write the URL of a program that pmesh \
+                 does not run"
+                    .into(),
+            ));
         }
         let (authority, path) = rest.split_at(rest.find(['/', '?', '#']).unwrap_or(rest.len()));
         if let Some((_, host)) = authority.rsplit_once('@') {

@@ -13,7 +13,7 @@ const MAX_BODY: u64 = 16 << 20;
 /// Sends copies of requests to a second upstream.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Mirror {
-    /// Where copies go. Never another node.
+    /// Where copies go. Never another node or a service.
     pub upstream: Endpoint,
     /// The percentage of requests to copy.
     pub percent: usize,
@@ -71,6 +71,12 @@ fn endpoint(node: &Node<'_>, problems: &mut Problems) -> Option<Endpoint> {
     let endpoint: Endpoint = node.read(problems)?;
     if endpoint.is_mesh() {
         problems.push(node.problem("a mirror cannot be another node: write the address of a backend"));
+        return None;
+    }
+    if matches!(endpoint, Endpoint::Service(_)) {
+        problems.push(node.problem(
+            "a mirror cannot be a service in this version: write the address of a program that pmesh does not run",
+        ));
         return None;
     }
     Some(endpoint)
