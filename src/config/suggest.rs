@@ -42,6 +42,8 @@ const ELSEWHERE: &[(&str, &[&str])] = &[
     ("location", &["prefix", "routes"]),
     ("log_level", &["log"]),
     ("loglevel", &["log"]),
+    ("mem", &["memory"]),
+    ("nofile", &["open_files"]),
     ("p", &["http"]),
     ("path_prefix", &["prefix"]),
     ("path_regexp", &["path_regex"]),
@@ -136,7 +138,7 @@ fn folded(word: &str) -> String {
 mod tests {
     use super::*;
     use crate::config::{
-        keys::{CERTIFICATE, LISTENER, MATCH, REDIRECT, RESPOND, ROUTE, TLS},
+        keys::{CERTIFICATE, LISTENER, MATCH, REDIRECT, RESPOND, ROUTE, SERVICE_LIMITS, TLS},
         table::by_key,
     };
 
@@ -165,7 +167,8 @@ mod tests {
     #[test]
     fn every_suggestion_is_a_setting_or_a_key_of_a_table() {
         for own in ELSEWHERE.iter().flat_map(|(_, ours)| *ours) {
-            let mut of_tables = [CERTIFICATE, LISTENER, MATCH, REDIRECT, RESPOND, ROUTE, TLS].into_iter().flatten();
+            let tables = [CERTIFICATE, LISTENER, MATCH, REDIRECT, RESPOND, ROUTE, SERVICE_LIMITS, TLS];
+            let mut of_tables = tables.into_iter().flatten();
             assert!(by_key(own).is_some() || of_tables.any(|key| key.name == *own), "{own}");
         }
     }

@@ -157,7 +157,7 @@ fn invalid_routes_are_rejected() {
     assert_file_error(
         &route("upstream = [\n  \"a:1\",\n  \"h3://b\",\n]"),
         &format!(
-            "5: routes[0].upstream[1]: {UPSTREAM}, found \"h3://b\": the scheme must be http, https, h2c, h2, mesh or unix"
+            "5: routes[0].upstream[1]: {UPSTREAM}, found \"h3://b\": the scheme must be http, https, h2c, h2, mesh, service or unix"
         ),
     );
     assert_file_error(

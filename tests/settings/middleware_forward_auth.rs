@@ -97,7 +97,7 @@ fn mistakes_say_what_to_write() {
             "it cannot have a user or password; the server gets the client's Authorization header: write http://a/verify",
         ),
         ("http://a/verify#b", "a server never gets the part after the #: remove it"),
-        ("ftp://a/verify", "the scheme must be http, https, h2c, h2, mesh or unix"),
+        ("ftp://a/verify", "the scheme must be http, https, h2c, h2, mesh, service or unix"),
         ("mesh://berlin-1/verify", "a node cannot be the authentication server: write the address of the server"),
         ("http:///verify", "the host is empty"),
         ("http://a:0/verify", "the port is not a number from 1 to 65535"),

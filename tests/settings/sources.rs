@@ -20,7 +20,7 @@ pub(crate) fn holds(source: Source, setting: &Setting) -> bool {
         _ if matches!(setting.key, "secret" | "config") => false,
         // These are part of the routes.
         _ if matches!(setting.kind, Kind::Defaults | Kind::Redirects) => false,
-        Default => !matches!(setting.kind, Kind::Listeners | Kind::Certificates | Kind::Include),
+        Default => !matches!(setting.kind, Kind::Listeners | Kind::Services | Kind::Certificates | Kind::Include),
         File => setting.in_file,
         Variable => setting.variable.is_some(),
         Flag => setting.flag.is_some(),
@@ -50,10 +50,13 @@ pub(crate) fn text(setting: &Setting, second: bool) -> String {
         Kind::Peers => pick("b=10.0.0.1:1", "b=[::1]:2,c=name:3"),
         Kind::Routes => pick("one.example=127.0.0.1:1", "two.example/x=127.0.0.1:2,b:3"),
         Kind::Listeners => pick("federation: port 8448 on 0.0.0.0, TLS", "metrics: port 0 on 0.0.0.0"),
+        Kind::Services => pick("web: 1 × node", "web: 2 × node server.js"),
         Kind::Certificates => "/one /two".into(),
         Kind::Include => pick("/none/*.toml", "/none/?.toml"),
         Kind::Defaults | Kind::Redirects | Kind::Secret => unreachable!("not merged"),
-        Kind::Numbers(_) | Kind::MaxAge | Kind::Method | Kind::FileOrUrl => unreachable!("of routes"),
+        Kind::Numbers(_) | Kind::MaxAge | Kind::Method | Kind::FileOrUrl | Kind::FileOr(_) | Kind::Processors => {
+            unreachable!("only in tables")
+        }
     }
 }
 
@@ -78,6 +81,11 @@ fn toml(setting: &Setting, text: &str) -> String {
             let (name, port) = text.split_once(": port ").expect("a listener");
             let (port, rest) = port.split_once(' ').expect("a port");
             format!("[{key}.{name}]\nport = {port}\ntls = {}\n", rest.ends_with("TLS"))
+        }
+        Kind::Services => {
+            let (name, rest) = text.split_once(": ").expect("a service");
+            let (instances, command) = rest.split_once(" × ").expect("instances");
+            format!("[{key}.{name}]\ninstances = {instances}\ncommand = {command:?}\n")
         }
         Kind::Certificates => {
             let (cert, private) = text.split_once(' ').expect("a pair");
