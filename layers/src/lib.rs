@@ -249,6 +249,7 @@ mod inner;
 #[macro_use]
 mod write_half;
 
+pub mod address_pool;
 mod any;
 pub mod balance;
 pub mod body;
@@ -313,6 +314,7 @@ pub mod trailers;
 #[cfg(feature = "upgrade")]
 pub mod upgrade;
 pub mod via;
+pub mod wait_ready;
 
 pub use future::ResponseFuture;
 pub use missing::MissingExtension;

@@ -1,8 +1,10 @@
 //! Local programs, which pmesh starts, supervises and replaces, each instance on addresses of its own in
 //! `subnet_service`.
 //!
+//! - [`table`] knows the addresses of the instances, and what routes and the supervisor share about them;
 //! - [`report`] is what `pmesh services` shows;
 //! - [`handle`] is how the admin API and reloads reach the supervisor.
 
 pub mod handle;
 pub mod report;
+pub mod table;

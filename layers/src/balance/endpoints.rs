@@ -117,6 +117,8 @@ pub(super) struct Endpoints<S> {
     preferred: usize,
     names: Names,
     rotation: Rotation,
+    /// Whether the error of a request that can be sent again returns it.
+    pub(super) returns_requests: bool,
     pub(super) classify: Option<Arc<dyn Classify>>,
 }
 
@@ -132,15 +134,16 @@ impl<S> Endpoints<S> {
         let preferred = first.len();
         let all: Box<[_]> = first.into_iter().chain(then).collect();
         let names = all.iter().map(|endpoint| Arc::clone(&endpoint.name)).collect();
-        Self { all, preferred, names, rotation, classify: None }
+        Self { all, preferred, names, rotation, returns_requests: false, classify: None }
     }
 
     /// Returns the next endpoint that is healthy or due for a test. If there is none, returns the one with the fewest
-    /// failures, unless connections to all of them time out.
+    /// failures, unless connections to all of them time out. Drained endpoints are left out.
     pub(super) fn turn(&self, repeatable: bool) -> Turn {
         let count = self.all.len();
         if count < 2 {
-            return Turn::Healthy(0);
+            let is_drained = self.all.first().is_some_and(|endpoint| endpoint.health().is_drained());
+            return if is_drained { Turn::AllDrained } else { Turn::Healthy(0) };
         }
         let Turns { first, then, .. } = &*self.rotation.0;
         let found = self.turn_of(0..self.preferred, first, repeatable);
@@ -151,7 +154,11 @@ impl<S> Endpoints<S> {
             // A black hole never gives out a lease: a background task connects to it.
             let _none = health.start_test(TestTrigger::LastResort);
         }
-        self.after(&Tried::default()).map_or(Turn::NoneReachable, Turn::Healthy)
+        match self.after(&Tried::default()) {
+            Some(index) => Turn::Healthy(index),
+            None if self.all.iter().all(|endpoint| endpoint.health().is_drained()) => Turn::AllDrained,
+            None => Turn::NoneReachable,
+        }
     }
 
     /// Returns the endpoint to which the client has its own connection, if that endpoint is healthy.
@@ -176,7 +183,7 @@ impl<S> Endpoints<S> {
     }
 
     /// Returns an untried endpoint: healthy ones first, then preferred ones, then those with the fewest failures.
-    /// Endpoints whose connections time out are left out.
+    /// Drained endpoints and those whose connections time out are left out.
     pub(super) fn after(&self, tried: &Tried) -> Option<usize> {
         let count = self.all.len();
         // If there are too many endpoints to remember, one may be tried twice.
@@ -187,7 +194,7 @@ impl<S> Endpoints<S> {
         let untried = (start..start + count).map(|index| index % count).filter(|index| !tried.has(*index));
         let marked = untried.map(|index| (index, self.health(index).mark()));
         let least_failed = marked
-            .filter(|(_, mark)| !mark.is_black_hole())
+            .filter(|(_, mark)| !mark.is_black_hole() && !mark.is_drained())
             .min_by_key(|(index, mark)| (!mark.is_healthy(), *index >= self.preferred, mark.failures()));
         least_failed.map(|(index, _)| index)
     }
@@ -196,8 +203,10 @@ impl<S> Endpoints<S> {
         self.all.is_empty()
     }
 
-    pub(super) fn is_one(&self) -> bool {
-        self.all.len() == 1
+    /// Whether all other endpoints are drained, and this one is not.
+    pub(super) fn is_only(&self, index: usize) -> bool {
+        let is_drained = |one: &Endpoint<S>| one.health().is_drained();
+        self.all.iter().enumerate().all(|(other, endpoint)| is_drained(endpoint) == (other != index))
     }
 
     pub(super) fn health(&self, index: usize) -> &Health {
@@ -243,6 +252,8 @@ pub(super) enum Turn {
     OnTrial(usize, Lease),
     /// No endpoint: connections to all of them time out.
     NoneReachable,
+    /// No endpoint: all of them are drained.
+    AllDrained,
 }
 
 /// Which of the first 64 endpoints a request was sent to, and the number of attempts.

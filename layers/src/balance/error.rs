@@ -1,5 +1,7 @@
-use http::StatusCode;
+use http::{Request, StatusCode};
 use tower::BoxError;
+
+use crate::body::RequestBody;
 
 /// The error of a request that got no response from any endpoint.
 #[derive(Debug, thiserror::Error)]
@@ -8,12 +10,18 @@ pub struct EndpointError {
     endpoint: String,
     attempts: u32,
     is_endpoint_failure: bool,
+    /// The request, and whether none of it was sent. Boxed, because it is large and rare.
+    request: Option<Box<(Request<RequestBody>, bool)>>,
     source: BoxError,
 }
 
 impl EndpointError {
     pub(super) fn new(endpoint: &str, attempts: u32, is_endpoint_failure: bool, source: BoxError) -> Self {
-        Self { endpoint: endpoint.to_owned(), attempts, is_endpoint_failure, source }
+        Self { endpoint: endpoint.to_owned(), attempts, is_endpoint_failure, request: None, source }
+    }
+
+    pub(super) fn returning(self, request: Request<RequestBody>, is_unsent: bool) -> Self {
+        Self { request: Some(Box::new((request, is_unsent))), ..self }
     }
 
     /// The name of the endpoint that was tried last.
@@ -29,6 +37,12 @@ impl EndpointError {
     /// Whether the endpoint was at fault, so that its [`Health`](super::Health) records a failure.
     pub fn is_endpoint_failure(&self) -> bool {
         self.is_endpoint_failure
+    }
+
+    /// Takes the request, if it can be sent again and the balance
+    /// [returns requests](super::Balance::return_requests). The flag says whether none of it was sent.
+    pub fn take_request(&mut self) -> Option<(Request<RequestBody>, bool)> {
+        self.request.take().map(|request| *request)
     }
 
     /// The error of the endpoint's service.
@@ -48,6 +62,26 @@ pub struct NoEndpoint;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("no endpoint can be reached: connections to all of them time out, and are retried every second")]
 pub struct AllUnreachable;
+
+/// The error of a [`Balance`](super::Balance) if all of its endpoints are [drained](super::Health::drain). The request
+/// was not sent.
+#[derive(Debug, thiserror::Error)]
+#[error("all endpoints are drained")]
+pub struct AllDrained {
+    /// Boxed, because it is large.
+    request: Option<Box<Request<RequestBody>>>,
+}
+
+impl AllDrained {
+    pub(super) fn new(request: Request<RequestBody>) -> Self {
+        Self { request: Some(Box::new(request)) }
+    }
+
+    /// Takes the request, to send it when an endpoint is in use again. `None` if it has been taken before.
+    pub fn take_request(&mut self) -> Option<Request<RequestBody>> {
+        self.request.take().map(|request| *request)
+    }
+}
 
 /// A response that the [classifier](super::Classify) considers a failure.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]

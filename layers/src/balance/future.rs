@@ -12,7 +12,7 @@ use pin_project_lite::pin_project;
 use tower::{BoxError, Service};
 
 use super::{
-    AllUnreachable, Attempts, EndpointError, Failure, NoEndpoint, TimeLeft,
+    AllDrained, AllUnreachable, Attempts, EndpointError, Failure, NoEndpoint, TimeLeft,
     budget::{SENT, UNSENT},
     classify::{failed_response, failure_of},
     copy::{RequestCopy, is_idempotent},
@@ -96,6 +96,9 @@ where
         attempts: Option<Attempts>,
         turn: Turn,
     ) -> Self {
+        if let Turn::AllDrained = turn {
+            return Self::rejected(endpoints, AllDrained::new(Request::from_parts(parts, body)));
+        }
         let repeatable = parts.method.is_safe() && body.is_end_stream();
         let copy = RequestCopy::new(&parts, &mut body, endpoints.classify.is_some());
         let mut future = Self {
@@ -123,6 +126,22 @@ where
             }
         }
         future
+    }
+
+    /// Sends the request nowhere.
+    fn rejected(endpoints: Arc<Endpoints<S>>, error: AllDrained) -> Self {
+        Self {
+            attempt: None,
+            endpoints,
+            index: 0,
+            began: Mark::NEW,
+            lease: None,
+            trial: Some(Box::new(Trial::rejected(error.into()))),
+            copy: None,
+            tried: Tried::default(),
+            black_holes: 0,
+            attempts: None,
+        }
     }
 }
 
@@ -191,22 +210,37 @@ where
         this.trial.take_if(|trial| trial.has_ended());
         let request = again(&mut failure, this.copy).filter(|_| *this.black_holes < SHARES);
         // The endpoint may have closed an idle connection just as the request was sent.
-        let same = !failure.is_unsent() && response.is_none() && this.endpoints.is_one() && this.tried.count() == 1;
-        let next = request.and_then(|request| {
-            let next = this.endpoints.after(this.tried).or(same.then_some(0))?;
+        let index = *this.index;
+        let is_first = !failure.is_unsent() && response.is_none() && this.tried.count() == 1;
+        let mut left = None;
+        if let Some(request) = request {
+            let same = || Some(index).filter(|_| is_first && this.endpoints.is_only(index));
+            let next = this.endpoints.after(this.tried).or_else(same);
             let cost = if failure.is_without_effect() { UNSENT } else { SENT };
-            let is_free = this.endpoints.health(next).is_healthy();
-            (is_free || this.endpoints.budget().spend(cost)).then_some((next, request))
-        });
-        if let Some((next, request)) = next {
-            self.try_at(next, request);
-            return None;
+            let is_allowed =
+                |next: &usize| this.endpoints.health(*next).is_healthy() || this.endpoints.budget().spend(cost);
+            match next.filter(is_allowed) {
+                Some(next) => {
+                    self.try_at(next, request);
+                    return None;
+                }
+                None => left = Some(request),
+            }
         }
         if let Some(response) = response {
             return Some(Ok(self.pass_on(response, None)));
         }
         let name = &this.endpoints.names()[*this.index];
-        let failed: BoxError = EndpointError::new(name, this.tried.count(), !failure.is_blameless, error).into();
+        let failed = EndpointError::new(name, this.tried.count(), !failure.is_blameless, error);
+        let failed: BoxError = match left {
+            Some(mut request) if this.endpoints.returns_requests && this.trial.is_none() => {
+                if let Some(attempts) = this.attempts {
+                    request.extensions_mut().insert(attempts.clone());
+                }
+                failed.returning(request, failure.is_unsent()).into()
+            }
+            _ => failed.into(),
+        };
         match this.trial {
             Some(trial) => trial.wait_instead_of(failed),
             None => return Some(Err(failed)),

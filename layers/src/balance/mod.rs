@@ -40,7 +40,7 @@ mod unreachable;
 pub use attempts::Attempts;
 pub use classify::Classify;
 pub use endpoints::{Endpoint, Rotation};
-pub use error::{AllUnreachable, EndpointError, NoEndpoint};
+pub use error::{AllDrained, AllUnreachable, EndpointError, NoEndpoint};
 pub use failure::Failure;
 pub use future::ResponseFuture;
 pub use health::{Health, HealthChange, HealthState, LastFailure, Outage};

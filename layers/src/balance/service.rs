@@ -27,9 +27,10 @@ use crate::body::{RequestBody, ResponseBody};
 /// tonic's `Channel`, use a [classifier](Self::classify). Without one, no request counts as unsent or unprocessed. With
 /// one, requests with short bodies are retried like requests without a body.
 ///
-/// If there is only one endpoint, it is tried a second time when its connection breaks. Retries at healthy endpoints are
-/// free. Retries at failed endpoints are limited by a budget: in the long run, a fifth of all requests can be retried,
-/// and each unsent or unprocessed request can be retried once. The budget starts with a small reserve.
+/// If there is only one endpoint that is not drained, it is tried a second time when its connection breaks. Retries at
+/// healthy endpoints are free. Retries at failed endpoints are limited by a budget: in the long run, a fifth of all
+/// requests can be retried, and each unsent or unprocessed request can be retried once. The budget starts with a small
+/// reserve.
 ///
 /// A client that has its own connection to an endpoint, which it may have authenticated (see
 /// [`Pool`](crate::pool::Pool)), stays with that endpoint while the endpoint is healthy.
@@ -55,6 +56,10 @@ use crate::body::{RequestBody, ResponseBody};
 /// If all endpoints have failed, all are tried, starting with the one with the fewest failures. Endpoints whose
 /// connections time out are left out: while requests arrive, a background task connects to them every second. If there are
 /// no others, requests fail at once with [`AllUnreachable`](super::AllUnreachable). A single endpoint is always tried.
+///
+/// A [drained](super::Health::drain) endpoint gets no requests at all, as if it were not there. If all are drained, requests
+/// fail with [`AllDrained`](super::AllDrained), which returns them. A
+/// [`WaitReadyLayer`](crate::wait_ready::WaitReadyLayer) makes them wait instead.
 ///
 /// A response that breaks off also counts as a failure, unless the request has a body.
 ///
@@ -84,6 +89,16 @@ impl<S> Balance<S> {
         S: Clone,
     {
         Arc::make_mut(&mut self.endpoints).classify = Some(Arc::new(classifier));
+        self
+    }
+}
+
+impl<S: Clone> Balance<S> {
+    /// Makes an [`EndpointError`](super::EndpointError) return the request if it can be sent again, but no endpoint is left
+    /// to send it to. The error then also holds the body, so take the request from it, or drop it soon.
+    #[must_use]
+    pub fn return_requests(mut self) -> Self {
+        Arc::make_mut(&mut self.endpoints).returns_requests = true;
         self
     }
 }

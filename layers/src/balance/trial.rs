@@ -14,7 +14,7 @@ use tokio::{
 use tower::{BoxError, Service};
 
 use super::{
-    Classify,
+    Classify, NoEndpoint,
     classify::{failed_response, failure_of},
     health::{Lease, Mark},
     record::Record,
@@ -49,6 +49,8 @@ enum State<S: Service<Request<RequestBody>>> {
     },
     /// Receives the response, or is closed if the trial fails.
     Background(oneshot::Receiver<S::Response>),
+    /// There is no endpoint to send the request to.
+    Rejected,
     Ended,
 }
 
@@ -66,6 +68,11 @@ impl<S: Service<Request<RequestBody>>> Trial<S> {
     pub(super) fn new(call: Call<S, Request<RequestBody>>, index: usize, began: Mark, lease: Lease) -> Self {
         let patience = Some(Box::pin(sleep(WAIT_LIMIT)));
         Self { index, began, state: State::Foreground { call: Box::pin(call), lease, patience }, failed: None }
+    }
+
+    /// Returns a trial that fails with `error` without sending anything.
+    pub(super) fn rejected(error: BoxError) -> Self {
+        Self { index: 0, began: Mark::NEW, state: State::Rejected, failed: Some(error) }
     }
 
     /// Polls the trial. Must be called only while the request waits for nothing else.
@@ -90,6 +97,7 @@ impl<S: Service<Request<RequestBody>>> Trial<S> {
                     (Err(_), failed) => Waited::Failed(failed.unwrap_or_else(|| "the trial failed".into())),
                 })
             }
+            State::Rejected => Poll::Ready(Waited::Failed(self.failed.take().unwrap_or_else(|| NoEndpoint.into()))),
             State::Ended => Poll::Pending,
         }
     }

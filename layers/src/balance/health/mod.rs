@@ -121,7 +121,82 @@ impl Health {
 
     /// Returns the current state.
     pub fn state(&self) -> HealthState {
-        self.lock().state(self.now(), self.mark().failures())
+        let known = self.lock();
+        known.state(self.now(), self.mark())
+    }
+
+    /// Takes the endpoint out of use: it gets no new requests, not even to test it or as a retry, until
+    /// [`resume`](Self::resume).
+    ///
+    /// Requests in flight can finish. Their outcome no longer changes the health, so an endpoint that is shut down does not
+    /// count as failed. An outage is forgotten. The observer is not called.
+    ///
+    /// ```
+    /// use std::convert::Infallible;
+    /// use bytes::Bytes;
+    /// use http::{Request, Response};
+    /// use http_body_util::{BodyExt, Empty};
+    /// use pmesh_layers::{
+    ///     balance::{AllDrained, Endpoint, Health, Rotation},
+    ///     body::{RequestBody, ResponseBody},
+    /// };
+    /// use tower::{ServiceExt, service_fn};
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), tower::BoxError> {
+    /// let (blue, green) = (Health::new(), Health::new());
+    /// let endpoint = |name: &'static str, health: &Health| {
+    ///     let service = service_fn(async move |_: Request<RequestBody>| {
+    ///         Ok::<_, Infallible>(Response::new(ResponseBody::from(name)))
+    ///     });
+    ///     Endpoint::with_health(name, service, health.clone())
+    /// };
+    /// let balance = Rotation::new().balance(vec![endpoint("blue", &blue), endpoint("green", &green)], Vec::new());
+    /// let send = async || balance.clone().oneshot(Request::new(Empty::<Bytes>::new())).await;
+    ///
+    /// blue.drain();
+    /// for _ in 0..3 {
+    ///     assert_eq!(send().await?.into_body().collect().await?.to_bytes(), "green");
+    /// }
+    /// green.drain();
+    /// assert!(send().await.unwrap_err().is::<AllDrained>());
+    /// blue.resume();
+    /// assert_eq!(send().await?.into_body().collect().await?.to_bytes(), "blue");
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn drain(&self) {
+        self.reset(Mark::is_drained, Mark::after_drain);
+    }
+
+    /// Puts a drained endpoint back into use. It is healthy, whatever happened before. Does nothing if it is not drained.
+    pub fn resume(&self) {
+        self.reset(|mark| !mark.is_drained(), Mark::after_recovery);
+    }
+
+    /// Whether the endpoint gets no new requests. See [`drain`](Self::drain).
+    pub fn is_drained(&self) -> bool {
+        self.mark().is_drained()
+    }
+
+    /// Whether `other` is a clone of this health.
+    pub fn is_same(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.0, &other.0)
+    }
+
+    /// Forgets an outage and sets the mark, unless it is set already.
+    fn reset(&self, is_set: impl FnOnce(Mark) -> bool, change: impl FnOnce(Mark) -> Mark) {
+        let mut known = self.lock();
+        let (mark, now) = (self.mark(), self.now());
+        if is_set(mark) {
+            return;
+        }
+        let (_, reconnect) = known.recover(now);
+        self.publish(change(mark));
+        self.publish_times(&known, now);
+        drop(known);
+        // It may hold connections, which must not be closed under the lock.
+        drop(reconnect);
     }
 
     pub(super) fn mark(&self) -> Mark {
@@ -148,7 +223,7 @@ impl Health {
     /// Records a response to an attempt that started at `began`. Returns the new state.
     pub(super) fn succeeded(&self, began: Mark) -> Mark {
         let mark = self.mark();
-        if mark.is_healthy() || !mark.is_unchanged_since(began) { mark } else { self.recover(began) }
+        if mark.is_healthy() || !mark.counts_since(began) { mark } else { self.recover(began) }
     }
 
     #[cold]
@@ -156,7 +231,7 @@ impl Health {
         let observer = self.observer();
         let mut known = self.lock();
         let mark = self.mark();
-        if mark.is_healthy() || !mark.is_unchanged_since(began) {
+        if mark.is_healthy() || !mark.counts_since(began) {
             return mark;
         }
         let (well, failures, now) = (mark.after_recovery(), mark.failures(), self.now());
@@ -172,13 +247,13 @@ impl Health {
 
     /// Records the failure of an attempt that started at `began`, under the lease with this number if it had one.
     fn count_failure(&self, began: Mark, lease: Option<u64>, fault: Fault<'_>, unreachable: Option<Unreachable>) {
-        if !self.mark().is_unchanged_since(began) {
+        if !self.mark().counts_since(began) {
             return;
         }
         let observer = self.observer();
         let mut known = self.lock();
         let (mark, now) = (self.mark(), self.now());
-        if !mark.is_unchanged_since(began) || !known.counts_failure(lease, now) {
+        if !mark.counts_since(began) || !known.counts_failure(lease, now) {
             return;
         }
         let failed = mark.after_failure(unreachable.as_ref().is_some_and(Unreachable::is_timeout));

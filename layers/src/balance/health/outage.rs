@@ -1,6 +1,6 @@
 use std::{collections::hash_map::RandomState, hash::BuildHasher, sync::Arc, time::Duration};
 
-use super::{HealthState, LastFailure, Outage, reconnect::Reconnect};
+use super::{HealthState, LastFailure, Mark, Outage, reconnect::Reconnect};
 
 /// The back-off after the first failure. Each further failure doubles it.
 pub(super) const FIRST_BACKOFF: Duration = Duration::from_secs(1);
@@ -56,14 +56,15 @@ struct Ongoing {
 }
 
 impl Known {
-    pub(super) fn state(&self, now: u64, failures: u32) -> HealthState {
+    pub(super) fn state(&self, now: u64, mark: Mark) -> HealthState {
         let since = |then: u64| Duration::from_millis(now.saturating_sub(then));
         HealthState {
             outage: self.outage.as_ref().map(|outage| Outage {
-                failures,
+                failures: mark.failures(),
                 backoff_left: Duration::from_millis((outage.backing_off_since + outage.backoff).saturating_sub(now)),
                 is_being_tested: outage.lease_at(now).is_some(),
             }),
+            is_drained: mark.is_drained(),
             unchanged_for: since(self.changed_at),
             last_failure: self
                 .last

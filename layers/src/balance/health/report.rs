@@ -6,7 +6,9 @@ use std::{sync::Arc, time::Duration};
 pub struct HealthState {
     /// The current outage; `None` while the endpoint is healthy.
     pub outage: Option<Outage>,
-    /// How long the endpoint has been healthy, or how long the outage has lasted.
+    /// Whether the endpoint gets no new requests; see [`Health::drain`](super::Health::drain).
+    pub is_drained: bool,
+    /// How long the endpoint has been healthy or drained, or how long the outage has lasted.
     pub unchanged_for: Duration,
     /// The most recent failure, even if the endpoint has recovered.
     pub last_failure: Option<LastFailure>,
