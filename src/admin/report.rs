@@ -192,6 +192,8 @@ pub enum EndpointState {
     Failed,
     /// No request has been sent there.
     Unknown,
+    /// An instance of a service that gets no new requests, and finishes those in flight.
+    Draining,
 }
 
 /// The changes that a reload made: the response to `POST /v1/reload`.

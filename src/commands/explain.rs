@@ -7,8 +7,8 @@ use super::{
     upstreams::state,
 };
 use crate::{
-    admin::UpstreamsReport,
-    explain::{Explanation, Outcome, Question, explain, text},
+    admin::{EndpointReport, UpstreamsReport},
+    explain::{ExplainedEndpoint, Explanation, Outcome, Question, explain, text},
     settings::{Loaded, Settings},
     upstream::Surroundings,
 };
@@ -47,16 +47,36 @@ fn shown(explanation: &Explanation, json: bool) -> Result<String, BoxError> {
     Ok(text(explanation))
 }
 
-/// Adds the state of each endpoint. Routes with different TLS settings can have the same address.
+/// Adds the state of each endpoint, and the instances of a service, each as an endpoint. Routes with different TLS settings
+/// can have the same address.
 fn add_states(explanation: &mut Explanation, UpstreamsReport { endpoints: reports }: &UpstreamsReport) {
     let Explanation { route: Some(route), outcome: Outcome::Upstream { endpoints, .. }, .. } = explanation else {
         return;
     };
-    for endpoint in endpoints {
-        let mut of_route = reports.iter().filter(|report| report.routes.contains(&route.place));
-        if let Some(report) = of_route.find(|report| report.address == endpoint.address) {
-            endpoint.is_backing_off = Some(report.left_alone_until.is_some());
-            endpoint.state = Some(state(report));
-        }
+    let of_route: Vec<_> = reports.iter().filter(|report| report.routes.contains(&route.place)).collect();
+    *endpoints = endpoints.iter().flat_map(|endpoint| with_states(endpoint, &of_route)).collect();
+}
+
+fn with_states(endpoint: &ExplainedEndpoint, of_route: &[&EndpointReport]) -> Vec<ExplainedEndpoint> {
+    let with_state = |report: &&EndpointReport| ExplainedEndpoint {
+        address: report.address.clone(),
+        is_backing_off: Some(report.left_alone_until.is_some()),
+        state: Some(state(report)),
+        ..endpoint.clone()
+    };
+    let instances = format!("{}/", endpoint.address);
+    let is_instance = |report: &&&EndpointReport| {
+        endpoint.address.starts_with("service://") && report.address.starts_with(&instances)
+    };
+    let instances: Vec<_> = of_route.iter().filter(is_instance).map(with_state).collect();
+    if !instances.is_empty() {
+        return instances;
     }
+    let report = of_route.iter().find(|report| report.address == endpoint.address);
+    let is_service = endpoint.address.starts_with("service://");
+    vec![match report {
+        Some(report) => with_state(report),
+        None if is_service => ExplainedEndpoint { state: Some("no instance is ready".to_owned()), ..endpoint.clone() },
+        None => endpoint.clone(),
+    }]
 }

@@ -73,6 +73,7 @@ fn state_since(endpoint: &EndpointReport) -> String {
         EndpointState::Ok => "ok",
         EndpointState::Failed => "failed",
         EndpointState::Unknown => "unknown",
+        EndpointState::Draining => "draining",
     };
     let since = endpoint.since.map(|moment| format!(" for {}", since(moment))).unwrap_or_default();
     format!("{state}{since}")

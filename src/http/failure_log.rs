@@ -16,6 +16,7 @@ use pmesh_layers::{
     jwt::JwtRejected,
     max_in_flight::TooManyInFlight,
     respond::Cause,
+    wait_ready::NotReady,
 };
 use tower::{Layer, Service};
 use tower_http::request_id::RequestId;
@@ -113,9 +114,10 @@ macro_rules! unanswered {
 fn log(status: StatusCode, error: &(dyn Error + Send + Sync + 'static), info: &RequestInfo) {
     let failed = error.downcast_ref::<EndpointError>();
     let error = failed.map_or(error, |failed| &**failed.cause());
-    let is_known = failed.is_some_and(EndpointError::is_endpoint_failure) || error.is::<AllUnreachable>();
+    let is_down = error.is::<AllUnreachable>() || error.is::<NotReady>();
+    let is_known = failed.is_some_and(EndpointError::is_endpoint_failure) || is_down;
     // No warning for 501, because a client can request any protocol, nor for a limit, which often rejects many of them,
-    // nor for an endpoint or keys that are known to be failing, which have their own log lines.
+    // nor for an endpoint, a service or keys that are known to be failing, which have their own log lines.
     let is_limit = error.is::<TooManyInFlight>() || error.is::<LoginRejected>();
     if !status.is_server_error() || status == StatusCode::NOT_IMPLEMENTED || is_limit || error.is::<JwtRejected>() {
         tracing::debug!(status = status.as_u16(), %error, "request rejected");

@@ -66,10 +66,11 @@ impl Node for Admin {
     fn upstreams(&self) -> UpstreamsReport {
         let generation = self.process.generation();
         let mut endpoints = Vec::new();
-        for (connections, routes) in generation.routes.endpoints() {
+        for (connections, routes) in generation.routes.endpoints().into_iter().filter(|(one, _)| one.is_used()) {
             let this = connections.endpoint();
             let is_only_mirror = |route: &Route| {
-                !route.endpoints().contains(this) && route.mirror().is_some_and(|to| to.upstream == *this)
+                !route.endpoints().iter().any(|endpoint| endpoint.covers(this))
+                    && route.mirror().is_some_and(|to| to.upstream.covers(this))
             };
             let note = |route| if is_only_mirror(route) { " (mirror)" } else { "" };
             let places = |route| places(route).map(|place| place + note(route));
@@ -171,7 +172,7 @@ fn endpoint(
     stats: &[&EndpointStats],
     pools: &[&PoolStats],
 ) -> EndpointReport {
-    let HealthState { outage, unchanged_for, last_failure, .. } = health.state();
+    let HealthState { outage, unchanged_for, last_failure, is_drained, .. } = health.state();
     let requests = stats.iter().map(|stats| stats.requests()).sum();
     // Before its first request, the state of an endpoint is unknown.
     let used_for = stats.iter().filter_map(|stats| stats.since_first_request()).max();
@@ -179,6 +180,7 @@ fn endpoint(
     let now = SystemTime::now();
     let before = |ago: Duration| now.checked_sub(ago).map(seconds);
     let state = match &outage {
+        _ if is_drained => EndpointState::Draining,
         Some(_) => EndpointState::Failed,
         None if requests == 0 => EndpointState::Unknown,
         None => EndpointState::Ok,

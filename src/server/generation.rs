@@ -12,9 +12,13 @@ use tower::BoxError;
 
 use crate::{
     certificates::{Certificates, Issuer},
+    services::{
+        table::{ServiceSlots, ServiceTable},
+        traffic::Traffic,
+    },
     settings::{Listener, Settings},
     telemetry::counters::LimitCounters,
-    upstream::{Endpoints, Routes, trust::Trust},
+    upstream::{Endpoints, LocalServices, Routes, trust::Trust},
 };
 
 /// Bytes that another node can add to the head of a client's request.
@@ -38,6 +42,8 @@ pub struct Generation {
     pub certificates: Certificates,
     /// The authorities that are trusted to certify upstreams.
     trust: Trust,
+    /// The instances of the local services.
+    pub services: ServiceSlots,
     /// The routes, with the services of each worker.
     pub routes: Routes,
     /// Serves client connections.
@@ -66,12 +72,13 @@ impl Generation {
 pub struct Builder {
     issuer: Arc<Issuer>,
     endpoints: Endpoints,
+    services: ServiceTable,
 }
 
 impl Builder {
     /// Creates a builder that gets certificates from `issuer` and connections to backends from `endpoints`.
     pub fn new(issuer: Arc<Issuer>, endpoints: Endpoints) -> Self {
-        Self { issuer, endpoints }
+        Self { issuer, endpoints, services: ServiceTable::new() }
     }
 
     /// The counters of requests that a limit of their route rejected.
@@ -82,6 +89,11 @@ impl Builder {
     /// The counts of copies of requests.
     pub fn mirrored(&self) -> &Arc<MirrorStats> {
         self.endpoints.mirrored()
+    }
+
+    /// How the instances of services are used.
+    pub fn traffic(&self) -> Arc<dyn Traffic> {
+        Arc::new(self.endpoints.traffic().clone())
     }
 
     /// Builds a generation from `settings`. Whatever has not changed since `previous` is reused.
@@ -95,13 +107,14 @@ impl Builder {
         let certificates = Certificates::new(Arc::clone(&self.issuer), &settings.certificates, patterns, before)?;
         let trust = Trust::load(&settings.routes, previous.map(|previous| &previous.trust))?;
         let before = previous.map(|previous| &previous.routes);
-        let routes = match Routes::build(&settings, &trust, before, &mut self.endpoints) {
+        let routes = match self.routes(&settings, &trust, before) {
             Ok(routes) => routes,
             Err(error) => {
                 self.forget_unused(previous);
                 return Err(error);
             }
         };
+        let services = self.services.snapshot();
         let server = http_server(&settings);
         // Other nodes forward what they have accepted from clients, with some headers added. All of it must fit here.
         let node_server = server.clone().max_head(settings.max_head.saturating_add(MORE_HEAD)).trust_clients();
@@ -115,16 +128,23 @@ impl Builder {
             included: 0,
             certificates,
             trust,
+            services,
             routes,
             server,
             node_server,
         })
     }
 
-    /// Forgets the endpoints that `current` has no routes to. Their connections are closed once the requests on them
-    /// have finished.
+    fn routes(&mut self, settings: &Settings, trust: &Trust, before: Option<&Routes>) -> Result<Routes, BoxError> {
+        self.services.assign(settings)?;
+        Routes::build(LocalServices { settings, table: &self.services }, trust, before, &mut self.endpoints)
+    }
+
+    /// Forgets the endpoints that `current` has no routes to, and the addresses of services that it does not have.
+    /// Connections are closed once the requests on them have finished.
     pub fn forget_unused(&mut self, current: Option<&Generation>) {
         if let Some(current) = current {
+            self.services.keep_only(&current.services);
             current.routes.keep_only(&mut self.endpoints);
         }
     }

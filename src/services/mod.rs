@@ -2,9 +2,11 @@
 //! `subnet_service`.
 //!
 //! - [`table`] knows the addresses of the instances, and what routes and the supervisor share about them;
+//! - [`traffic`] is what the supervisor needs to know about requests;
 //! - [`report`] is what `pmesh services` shows;
 //! - [`handle`] is how the admin API and reloads reach the supervisor.
 
 pub mod handle;
 pub mod report;
 pub mod table;
+pub mod traffic;

@@ -27,6 +27,7 @@ pub enum Backend {
     H2c(Http2Pool<RoomConnector<SourceConnector>>),
     H2(Http2Pool<TlsConnector<RoomConnector<SourceConnector>>>),
     Unix(Pool<RoomConnector<UnixConnector>>),
+    UnixH2c(Http2Pool<RoomConnector<UnixConnector>>),
     Node(Http2Pool<Dialer>),
     /// Rewrites each request for this endpoint first.
     Aimed(Arc<Aim>, Box<Backend>),
@@ -41,6 +42,7 @@ impl Backend {
             Self::H2c(pool) => Self::H2c(pool.connect_within(share)),
             Self::H2(pool) => Self::H2(pool.connect_within(share)),
             Self::Unix(pool) => Self::Unix(pool.connect_within(share)),
+            Self::UnixH2c(pool) => Self::UnixH2c(pool.connect_within(share)),
             Self::Node(pool) => Self::Node(pool.connect_within(share)),
             Self::Aimed(aim, backend) => Self::Aimed(aim, Box::new(backend.connect_within(share))),
         }
@@ -54,6 +56,7 @@ impl Backend {
             Self::H2c(pool) => pool.stats(),
             Self::H2(pool) => pool.stats(),
             Self::Unix(pool) => pool.stats(),
+            Self::UnixH2c(pool) => pool.stats(),
             Self::Node(pool) => pool.stats(),
             Self::Aimed(_, backend) => backend.stats(),
         }
@@ -80,6 +83,7 @@ impl Service<Request<RequestBody>> for Backend {
             Self::H2c(pool) => pool.call(request),
             Self::H2(pool) => pool.call(request),
             Self::Unix(pool) => pool.call(request),
+            Self::UnixH2c(pool) => pool.call(request),
             Self::Node(pool) => pool.call(request),
             Self::Aimed(aim, backend) => {
                 aim.set(&mut request);

@@ -26,9 +26,15 @@ impl ConnectTimeouts {
         Self(longest)
     }
 
-    /// The timeout for connections to an endpoint of a route.
+    /// The timeout for connections to an endpoint of a route. All instances of a service have the same.
     pub(super) fn to(&self, destination: &Destination) -> Duration {
-        self.0.get(destination).copied().unwrap_or_default()
+        let longest = match destination {
+            (Endpoint::Instance(instance), tls) => {
+                self.0.get(&(Endpoint::Service(instance.service.clone()), tls.clone()))
+            }
+            _ => self.0.get(destination),
+        };
+        longest.copied().unwrap_or_default()
     }
 }
 

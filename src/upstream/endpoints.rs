@@ -22,19 +22,22 @@ use rustls::ClientConfig;
 use tower::BoxError;
 
 use super::{
+    LocalServices,
     advice::advice,
     backend::Backend,
     connect_timeouts::{self, ConnectTimeouts},
     destination::{Destination, destination},
+    traffic::{InstanceTraffic, in_use},
     trust::{Trust, TrustId},
 };
 use crate::{
     admission::{Admission, room_connector::RoomConnector},
     mesh::{Linker, Peers},
     middleware,
+    services::table::Slot,
     settings::{
         ConnectsTo, Settings, UpstreamTls,
-        endpoint::{Endpoint, Protocol},
+        endpoint::{Endpoint, EndpointHost, Instance, InstanceAddress, Protocol},
     },
     telemetry::{counters::LimitCounters, outages},
 };
@@ -89,6 +92,8 @@ pub struct Connections {
     destination: Destination,
     settings: ConnectionSettings,
     record: Arc<Record>,
+    /// If the endpoint is an instance of a service.
+    slot: Option<Slot>,
     pools: Box<[Backend]>,
 }
 
@@ -101,6 +106,16 @@ impl Connections {
     /// Its health and counters.
     pub fn record(&self) -> &Record {
         &self.record
+    }
+
+    /// What is known about the process at this address, if it is an instance of a service.
+    pub fn slot(&self) -> Option<&Slot> {
+        self.slot.as_ref()
+    }
+
+    /// Whether requests are sent there or are in flight. Not so for an instance of a service that is not ready.
+    pub fn is_used(&self) -> bool {
+        !self.record.health.is_drained() || self.pools().any(|pool| in_use(pool) > 0)
     }
 
     /// The connection counts of each worker.
@@ -125,6 +140,7 @@ pub struct Endpoints {
     limited: Arc<LimitCounters>,
     mirrored: Arc<MirrorStats>,
     buffer_memory: BufferMemory,
+    traffic: InstanceTraffic,
     records: HashMap<Destination, Arc<Record>>,
     connections: HashMap<(Destination, ConnectionSettings), Arc<Connections>>,
     /// One configuration per worker. Each holds TLS sessions to resume, which rustls stores by server name.
@@ -140,7 +156,7 @@ impl Endpoints {
         identity: NodeIdentity,
         peers: Arc<Peers>,
     ) -> Self {
-        let (limited, mirrored, records, connections, tls) = Default::default();
+        let (limited, mirrored, traffic, records, connections, tls) = Default::default();
         let buffer_memory = middleware::buffer_memory();
         Self {
             workers,
@@ -151,6 +167,7 @@ impl Endpoints {
             limited,
             mirrored,
             buffer_memory,
+            traffic,
             records,
             connections,
             tls,
@@ -167,6 +184,11 @@ impl Endpoints {
         &self.mirrored
     }
 
+    /// How the instances of services are used.
+    pub fn traffic(&self) -> &InstanceTraffic {
+        &self.traffic
+    }
+
     /// The memory for buffered bodies.
     pub(super) fn buffer_memory(&self) -> &BufferMemory {
         &self.buffer_memory
@@ -180,27 +202,56 @@ impl Endpoints {
         self.workers
     }
 
-    /// The connections to an address of a route. Existing ones are reused if none of their settings has changed.
+    /// The connections to an address of a route, or to each instance if it is a service. Existing ones are reused if none
+    /// of their settings has changed.
     pub(super) fn connections(
         &mut self,
         to: ConnectsTo<'_>,
         settings: &ConnectionSettings,
         timeouts: &ConnectTimeouts,
         trust: &Trust,
+        services: LocalServices<'_>,
+    ) -> Result<Vec<Arc<Connections>>, BoxError> {
+        let Endpoint::Service(name) = to.endpoint else {
+            return Ok(vec![self.connections_to(to, settings, timeouts, trust, None)?]);
+        };
+        let slots = services.instances(name)?.slots.iter();
+        let to_slot = |slot: &Slot| {
+            let endpoint = Endpoint::Instance(slot.instance.clone());
+            self.connections_to(ConnectsTo { endpoint: &endpoint, ..to }, settings, timeouts, trust, Some(slot))
+        };
+        slots.map(to_slot).collect()
+    }
+
+    fn connections_to(
+        &mut self,
+        to: ConnectsTo<'_>,
+        settings: &ConnectionSettings,
+        timeouts: &ConnectTimeouts,
+        trust: &Trust,
+        slot: Option<&Slot>,
     ) -> Result<Arc<Connections>, BoxError> {
         let destination = destination(to, trust);
         let settings = settings.with_connect_timeout(timeouts.to(&destination));
         let key = (destination, settings);
-        if let Some(connections) = self.connections.get(&key) {
+        // A slot can have been freed and assigned again.
+        let is_current = |record: &Record| slot.is_none_or(|slot| slot.health.is_same(&record.health));
+        if let Some(connections) = self.connections.get(&key).filter(|connections| is_current(&connections.record)) {
             return Ok(Arc::clone(connections));
         }
         let pools = (0..self.workers).map(|worker| self.pool(worker, to, &key.1, trust));
         let pools = pools.collect::<Result<_, _>>()?;
         let (destination, settings) = key.clone();
-        let record = Arc::clone(
-            self.records.entry(destination.clone()).or_insert_with(|| Arc::new(new_record(to.endpoint, self.workers))),
-        );
-        let connections = Arc::new(Connections { destination, settings, record, pools });
+        let record = match self.records.get(&destination).filter(|record| is_current(record)) {
+            Some(record) => Arc::clone(record),
+            None => {
+                let record = Arc::new(new_record(to.endpoint, slot, self.workers));
+                self.records.insert(destination.clone(), Arc::clone(&record));
+                record
+            }
+        };
+        let connections = Arc::new(Connections { destination, settings, record, slot: slot.cloned(), pools });
+        self.traffic.add(connections.endpoint(), &connections.record.stats, connections.pools());
         self.connections.insert(key, Arc::clone(&connections));
         Ok(connections)
     }
@@ -217,6 +268,7 @@ impl Endpoints {
         let trusted: HashSet<_> = destinations.iter().filter_map(|(_, tls)| Some(tls.as_ref()?.0)).collect();
         self.records.retain(|destination, _| destinations.contains(destination));
         self.tls.retain(|id, _| trusted.contains(id));
+        self.traffic.forget_unused();
     }
 
     /// How a worker connects to other nodes.
@@ -255,14 +307,22 @@ impl Endpoints {
     ) -> Result<Backend, BoxError> {
         let endpoint = to.endpoint;
         let (protocol, host, port) = match endpoint {
-            Endpoint::Unix(path) => {
+            Endpoint::Instance(Instance { address: InstanceAddress::Socket(address), protocol, .. }) => {
+                (*protocol, EndpointHost::Address(address.ip()), address.port())
+            }
+            Endpoint::Instance(Instance { address: InstanceAddress::Unix(path), protocol: Protocol::H2c, .. }) => {
+                let connector = UnixConnector::new(path).connect_timeout(settings.connect_timeout);
+                let connector = RoomConnector::new(connector, Arc::clone(&self.admission), worker);
+                return Ok(Backend::UnixH2c(http2(connector, Uri::from_static("http://localhost"), settings)));
+            }
+            Endpoint::Unix(path) | Endpoint::Instance(Instance { address: InstanceAddress::Unix(path), .. }) => {
                 let connector = UnixConnector::new(path).connect_timeout(settings.connect_timeout);
                 let connector = RoomConnector::new(connector, Arc::clone(&self.admission), worker);
                 return Ok(Backend::Unix(http1(connector, Uri::from_static("http://localhost"), settings)));
             }
-            Endpoint::Port { protocol, host, port } => (*protocol, host, *port),
+            Endpoint::Port { protocol, host, port } => (*protocol, host.clone(), *port),
             // The node, and with it the connections, is chosen for each request.
-            Endpoint::Mesh(_) | Endpoint::MeshAny | Endpoint::Service(_) | Endpoint::Instance(_) => {
+            Endpoint::Mesh(_) | Endpoint::MeshAny | Endpoint::Service(_) => {
                 return Err(format!("{endpoint}: no address of its own").into());
             }
         };
@@ -318,9 +378,10 @@ fn http2<C: Clone>(connector: C, uri: Uri, settings: &ConnectionSettings) -> Htt
         .connect_timeout(settings.connect_timeout)
 }
 
-fn new_record(endpoint: &Endpoint, workers: usize) -> Record {
+fn new_record(endpoint: &Endpoint, slot: Option<&Slot>, workers: usize) -> Record {
+    let health = slot.map(|slot| slot.health.clone());
     Record {
-        health: outages::logged(endpoint.to_string(), advice),
+        health: health.unwrap_or_else(|| outages::logged(endpoint.to_string(), advice)),
         stats: (0..workers).map(|_| Arc::default()).collect(),
     }
 }

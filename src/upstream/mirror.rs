@@ -1,12 +1,12 @@
 //! Sends copies of a route's requests to its mirror.
 
-use std::{slice, sync::Arc};
+use std::sync::Arc;
 
 use ::http::{HeaderName, HeaderValue};
 use pmesh_layers::mirror::MirrorLayer;
 use tower::BoxError;
 
-use super::{Connections, Endpoints, proxy::proxy, route_settings::RouteSettings};
+use super::{Connections, Endpoints, local_services::Wait, proxy::proxy, route_settings::RouteSettings};
 use crate::{
     middleware::Layered,
     settings::{Answer, Route},
@@ -19,7 +19,8 @@ const HEADER: HeaderName = HeaderName::from_static("x-pmesh-mirror");
 pub(super) fn mirrors(
     route: &Route,
     settings: &RouteSettings,
-    connections: &Arc<Connections>,
+    connections: &[Arc<Connections>],
+    wait: Option<&Wait>,
     endpoints: &Endpoints,
 ) -> Result<Vec<MirrorLayer<Layered>>, BoxError> {
     let Some(mirror) = route.mirror() else { return Ok(Vec::new()) };
@@ -34,7 +35,7 @@ pub(super) fn mirrors(
         .stats(Arc::clone(endpoints.mirrored()));
     let route = Route { answer: Answer::Upstream(vec![mirror.upstream.clone()]), ..route.clone() };
     let of_worker = |worker| {
-        let proxy = proxy(&route, settings, slice::from_ref(connections), worker, endpoints)?;
+        let proxy = proxy(&route, settings, connections, wait, worker, endpoints)?;
         Ok(layer.with_mirror(Layered::new(proxy)))
     };
     (0..endpoints.workers()).map(of_worker).collect()

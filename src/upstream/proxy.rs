@@ -16,8 +16,9 @@ use tower_http::set_header::{SetRequestHeader, SetRequestHeaderLayer};
 
 use super::{
     Connections, Endpoints,
+    local_services::{Turns, Wait},
     route_settings::RouteSettings,
-    turns::{NodesInTurn, Timeouts, Turns},
+    turns::{InTurn, NodesInTurn, Timeouts},
 };
 use crate::{
     middleware::is_bare,
@@ -39,6 +40,7 @@ pub(super) fn proxy(
     route: &Route,
     settings: &RouteSettings,
     own: &[Arc<Connections>],
+    wait: Option<&Wait>,
     worker: usize,
     endpoints: &Endpoints,
 ) -> Result<Untunneled, BoxError> {
@@ -51,14 +53,17 @@ pub(super) fn proxy(
     // All endpoints share this time, which cannot be longer than the response timeout.
     let connect_timeout = route.connect_timeout.min(route.response_timeout);
     let timeout_of = |endpoint: &Endpoint| if endpoint.is_http2() { timeout.except_http2() } else { timeout };
-    Ok(if own.len() == route.endpoints().len() {
-        let share = connect_share(connect_timeout, own.len());
+    Ok(if !route.endpoints().iter().any(Endpoint::is_mesh) {
+        // At most half of the addresses of a service are in use.
+        let others = own.iter().filter(|connections| connections.slot().is_none()).count();
+        let share = connect_share(connect_timeout, others + wait.map_or(0, |wait| wait.instances));
         let attempt = |connections: &Arc<Connections>| {
             let pool = connections.pool(worker).clone().connect_within(share);
             recorded(connections, worker, timeout_of(connections.endpoint()).layer(pool))
         };
         let balance: Balance<_> = Rotation::new().balance(own.iter().map(attempt).collect(), Vec::new());
-        prepared(Turns::Own(balance), route, settings, strip, route.host_header.clone())
+        let balance = if wait.is_some() { balance.return_requests() } else { balance };
+        prepared(Turns::new(InTurn::Own(balance), wait), route, settings, strip, route.host_header.clone())
     } else {
         // Other nodes get the request unchanged, so path and Host are changed separately for each endpoint.
         let own =
@@ -66,7 +71,7 @@ pub(super) fn proxy(
         let linker = endpoints.linker(worker, &settings.connections)?;
         let timeouts = Timeouts { connect: connect_timeout, response: timeout.except_http2() };
         let nodes = NodesInTurn::new(route, own, timeouts, linker, Arc::clone(&endpoints.peers));
-        prepared(Turns::Nodes(nodes), route, settings, None, None)
+        prepared(Turns::new(InTurn::Nodes(nodes), wait), route, settings, None, None)
     })
 }
 

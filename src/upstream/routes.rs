@@ -15,6 +15,7 @@ use super::{
     by_place::{ByPlace, name},
     connect_timeouts::ConnectTimeouts,
     jwt_keys::{FetchedKeys, JwtKeySources},
+    local_services::{LocalServices, Wait},
     maintenance::{MaintenanceFiles, Switch},
     mirror::mirrors,
     proxy::{Proxy, Untunneled, proxy},
@@ -45,6 +46,8 @@ struct Built {
     route: Route,
     settings: RouteSettings,
     endpoints: Vec<Arc<Connections>>,
+    /// How requests and their copies wait, if services are among the endpoints.
+    waits: [Option<Wait>; 2],
     /// To its authentication server, if it has one.
     auth: Option<Arc<Connections>>,
     shared: Shared,
@@ -76,18 +79,19 @@ pub struct RouteChanges {
 }
 
 impl Routes {
-    /// Builds the routes of `settings`, for all workers.
+    /// Builds the routes of the settings in `services`, for all workers.
     ///
     /// # Errors
     ///
-    /// Never for validated settings with the trust that was loaded for them. After an error, call
+    /// Never for validated settings with the trust that was loaded and the addresses that were assigned for them. After an error, call
     /// [`keep_only`](Self::keep_only) on the previous routes, to drop endpoints that were created for the new ones.
     pub fn build(
-        settings: &Settings,
+        services: LocalServices<'_>,
         trust: &Trust,
         previous: Option<&Self>,
         endpoints: &mut Endpoints,
     ) -> Result<Self, BoxError> {
+        let settings = services.settings;
         let timeouts = ConnectTimeouts::from_settings(settings, trust);
         let common = RouteSettings::from_settings(settings);
         let before = previous.map(Self::by_place).unwrap_or_default();
@@ -101,7 +105,8 @@ impl Routes {
             let buffer = middleware::buffer_layer(route, common.body_min_rate, endpoints.buffer_memory());
             let (maintenance, jwt_keys) = (maintenance.switch(route), jwt_keys.keys(route));
             let shared = Shared { maintenance, limits, buffer, jwt_keys };
-            Built::new(route, &common, &timeouts, &before, trust, shared, endpoints)
+            let around = Around { settings: &common, timeouts: &timeouts, trust, services, before: &before };
+            Built::new(route, around, shared, endpoints)
         });
         let built = built.collect::<Result<Vec<_>, _>>()?;
         let of_worker = |worker: usize| built.iter().flat_map(|built| built.services(worker)).collect();
@@ -224,28 +229,40 @@ impl Routes {
 /// The built route of each place, and the closer of its tunnels.
 type BuiltByPlace<'a> = ByPlace<'a, (&'a Arc<Built>, &'a Arc<TunnelCloser>)>;
 
+/// What a route is built from, besides its own settings.
+#[derive(Clone, Copy)]
+struct Around<'a> {
+    settings: &'a RouteSettings,
+    timeouts: &'a ConnectTimeouts,
+    trust: &'a Trust,
+    services: LocalServices<'a>,
+    before: &'a BuiltByPlace<'a>,
+}
+
 impl Built {
     /// Builds a route, or reuses the previous one if nothing has changed that affects it.
     fn new(
         route: &Route,
-        settings: &RouteSettings,
-        timeouts: &ConnectTimeouts,
-        before: &BuiltByPlace<'_>,
-        trust: &Trust,
+        around: Around<'_>,
         shared: Shared,
         endpoints: &mut Endpoints,
     ) -> Result<Arc<Self>, BoxError> {
+        let Around { settings, timeouts, trust, services, before } = around;
         let connections =
-            route.connects_to().map(|to| endpoints.connections(to, &settings.connections, timeouts, trust));
+            route.connects_to().map(|to| endpoints.connections(to, &settings.connections, timeouts, trust, services));
         let mut own: Vec<_> = connections.collect::<Result<_, _>>()?;
         // The last ones.
-        let auth = route.middleware.forward_auth.as_ref().and_then(|_| own.pop());
+        let auth = route.middleware.forward_auth.as_ref().and_then(|_| own.pop()?.pop());
         let mirror = route.mirror().and_then(|_| own.pop());
-        let only_mirrored = mirror.iter().filter(|mirror| !own.iter().any(|own| Arc::ptr_eq(own, mirror)));
+        let own = own.concat();
+        let copied_to = route.mirror().map(|mirror| std::slice::from_ref(&mirror.upstream));
+        let waits = [services.wait(route.endpoints())?, services.wait(copied_to.unwrap_or_default())?];
+        let only_mirrored = mirror.iter().flatten().filter(|mirror| !own.iter().any(|own| Arc::ptr_eq(own, mirror)));
         let all: Vec<_> = own.iter().chain(only_mirrored).cloned().collect();
         if let Some((before, _)) = route.places().find_map(|place| before.get(place, route))
             && before.route == *route
             && before.settings == *settings
+            && before.waits == waits
             && before.connections().map(Arc::as_ptr).eq(all.iter().chain(&auth).map(Arc::as_ptr))
         {
             return Ok(Arc::clone(before));
@@ -253,7 +270,8 @@ impl Built {
         // A host that moves from one route to another keeps its tunnels.
         let closer = |place| before.get(place, route).map(|(_, closer)| Arc::clone(closer)).unwrap_or_default();
         let closers = route.places().map(closer).collect();
-        let proxy = |worker| proxy(route, settings, &own, worker, endpoints);
+        let [wait, wait_of_copies] = &waits;
+        let proxy = |worker| proxy(route, settings, &own, wait.as_ref(), worker, endpoints);
         let server = |worker| {
             let auth = auth.as_ref();
             move |settings: &ForwardAuth| auth_server(settings, route, auth, worker)
@@ -275,15 +293,17 @@ impl Built {
                 Services::Answers(workers.map(respond).collect::<Result<_, _>>()?)
             }
         };
-        let mirrors = mirror.map(|mirror| mirrors(route, settings, &mirror, endpoints)).transpose()?;
+        let mirrors = mirror.map(|mirror| mirrors(route, settings, &mirror, wait_of_copies.as_ref(), endpoints));
+        let mirrors = mirrors.transpose()?.unwrap_or_default();
         Ok(Arc::new(Self {
             route: route.clone(),
             settings: settings.clone(),
             endpoints: all,
+            waits,
             auth,
             shared,
             services,
-            mirrors: mirrors.unwrap_or_default(),
+            mirrors,
             closers,
         }))
     }

@@ -32,14 +32,14 @@ use crate::{
 
 /// The endpoints of a route, in turn.
 #[derive(Debug, Clone)]
-pub enum Turns {
+pub enum InTurn {
     /// The same endpoints for each request.
     Own(Balance<Attempt>),
     /// Endpoints and other nodes, except nodes that are unknown or that the request has passed through.
     Nodes(Arc<NodesInTurn>),
 }
 
-impl Service<Request<RequestBody>> for Turns {
+impl Service<Request<RequestBody>> for InTurn {
     type Response = Response<ResponseBody>;
     type Error = BoxError;
     type Future = Either<balance::ResponseFuture<Attempt>, Ready<Result<Response<ResponseBody>, BoxError>>>;
@@ -177,5 +177,24 @@ impl fmt::Display for NoNode {
             Some(name) => write!(f, "node {name} is not in the registry, so its address is unknown"),
             None => f.write_str("no known node serves the host and the path"),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn print_sizes() {
+        println!(
+            "turns {}",
+            size_of::<<super::super::local_services::Turns as Service<Request<RequestBody>>>::Future>()
+        );
+        println!("balance {}", size_of::<balance::ResponseFuture<Attempt>>());
+        println!("proxy {}", size_of::<<super::super::Proxy as Service<Request<RequestBody>>>::Future>());
+        println!(
+            "route {}",
+            size_of::<<super::super::RouteService<super::super::Proxy> as Service<Request<RequestBody>>>::Future>()
+        );
     }
 }

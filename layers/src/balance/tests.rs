@@ -1,5 +1,7 @@
 //! Endpoints that fail in every possible way.
 
+mod draining;
+
 use std::{
     convert::Infallible,
     sync::{

@@ -45,6 +45,8 @@
 //! | [`RequestBodyError`](crate::body::RequestBodyError) | 400, also as the cause of another error |
 //! | [`TimedOut`](crate::response_timeout::TimedOut) | 504 for the backend, 408 for the client |
 //! | [`AllUnreachable`](crate::balance::AllUnreachable) | 503 |
+//! | [`AllDrained`](crate::balance::AllDrained) | 503 |
+//! | [`NotReady`](crate::wait_ready::NotReady) | 503 |
 //! | [`PoolError`](crate::pool::PoolError) | 504 if connecting timed out, 503 if this machine has no file descriptor, memory or source port left, 400 if the client aborted its request, otherwise 502 |
 //! | [`ConnectError`](crate::connect::ConnectError) | 504 for a timeout, also as the cause of another error; otherwise 502 |
 //! | [`EndpointError`](crate::balance::EndpointError) | the status of its cause |
@@ -59,8 +61,8 @@
 //! A row that you [add](RespondLayer::on) answers all errors of its type, and errors caused by one: a row for `PoolError`
 //! also answers one inside a `Failed`. To answer as the table does, return the [`status`] of the error.
 //!
-//! The body is the status as text. A 405 lists the allowed methods. `RateLimited` and `TooManyInFlight` set `Retry-After`,
-//! and `JwtRejected` sets `WWW-Authenticate`.
+//! The body is the status as text. A 405 lists the allowed methods. `RateLimited`, `TooManyInFlight` and `NotReady` set
+//! `Retry-After`, and `JwtRejected` sets `WWW-Authenticate`.
 //! After 400, 405, 408 and 413, an HTTP/1 connection is closed, because it is unclear where the next request begins, or
 //! because the rest of this one is not worth reading.
 //!

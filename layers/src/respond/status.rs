@@ -13,7 +13,7 @@ use crate::rate_limit::RateLimited;
 use crate::upgrade::{MissingUpgrade, NotSwitched};
 use crate::{
     MissingExtension,
-    balance::{AllUnreachable, EndpointError},
+    balance::{AllDrained, AllUnreachable, EndpointError},
     body::RequestBodyError,
     body_limit::BodyTooLong,
     causes::find,
@@ -26,6 +26,7 @@ use crate::{
     response_timeout::TimedOut,
     route::NoRoute,
     sni::Misdirected,
+    wait_ready::NotReady,
 };
 #[cfg(feature = "client")]
 use crate::{connect::ConnectError, pool::PoolError};
@@ -88,7 +89,11 @@ pub fn status(error: &(dyn Error + 'static)) -> StatusCode {
     if error.is::<LoopDetected>() {
         return StatusCode::LOOP_DETECTED;
     }
-    if error.is::<AllUnreachable>() || error.is::<TooManyInFlight>() {
+    if error.is::<AllUnreachable>()
+        || error.is::<AllDrained>()
+        || error.is::<NotReady>()
+        || error.is::<TooManyInFlight>()
+    {
         return StatusCode::SERVICE_UNAVAILABLE;
     }
     if error.is::<ClientDenied>() || error.is::<NoResponse>() {
@@ -155,7 +160,8 @@ pub(super) fn challenge(_: &(dyn Error + 'static)) -> Option<HeaderValue> {
 
 /// Returns when to try again, in whole seconds (RFC 9110, 10.2.3); `None` if the error does not say.
 pub(super) fn retry_after(error: &(dyn Error + 'static)) -> Option<HeaderValue> {
-    let in_flight = || find::<TooManyInFlight>(error).map(|_| TooManyInFlight::RETRY_AFTER);
+    let not_ready = || find::<NotReady>(error).map(|_| NotReady::RETRY_AFTER);
+    let in_flight = || find::<TooManyInFlight>(error).map(|_| TooManyInFlight::RETRY_AFTER).or_else(not_ready);
     #[cfg(feature = "jwt")]
     let in_flight = || in_flight().or_else(|| find::<JwtRejected>(error)?.retry_after());
     #[cfg(feature = "rate-limit")]
@@ -187,7 +193,7 @@ mod tests {
 
     #[test]
     fn each_error_has_its_status() {
-        let table: [(BoxError, u16); 23] = [
+        let table: [(BoxError, u16); 25] = [
             (HostRejected::NotServed.into(), 421),
             (HostRejected::NoHost.into(), 400),
             (InvalidRequest::Length.into(), 400),
@@ -208,6 +214,8 @@ mod tests {
             (TimedOut::Client.into(), 408),
             (AllUnreachable.into(), 503),
             (TooManyInFlight.into(), 503),
+            (NotReady::TimedOut(Duration::ZERO).into(), 503),
+            (NotReady::TooManyWaiting.into(), 503),
             (ClientDenied.into(), 403),
             (NoResponse.into(), 403),
             ("anything else".into(), 502),
@@ -223,6 +231,7 @@ mod tests {
             assert_eq!(whole_seconds(Duration::from_millis(millis)), seconds, "{millis}");
         }
         assert_eq!(retry_after(&TooManyInFlight), Some(HeaderValue::from_static("1")));
+        assert_eq!(retry_after(&NotReady::TooManyWaiting), Some(HeaderValue::from_static("1")));
         assert_eq!(retry_after(&LoopDetected), None);
     }
 }

@@ -14,7 +14,7 @@ use tower::{BoxError, Layer, Service};
 
 use super::{
     Readiness,
-    wait::{Again, Returned, Waiting},
+    wait::{Again, Returned, Rules, Waiting},
 };
 use crate::{body::RequestBody, durations::bounded};
 
@@ -24,10 +24,7 @@ const MAX_WAITING: usize = 1000;
 /// A layer that holds requests back until a service is ready. The [module](super) has an example.
 #[derive(Debug, Clone)]
 pub struct WaitReadyLayer {
-    pub(super) readiness: Box<[Readiness]>,
-    pub(super) timeout: Duration,
-    pub(super) max_waiting: usize,
-    pub(super) has_others: bool,
+    rules: Rules,
 }
 
 impl WaitReadyLayer {
@@ -39,21 +36,22 @@ impl WaitReadyLayer {
     /// Creates a layer in front of several services. Requests are let through while one of them is ready.
     pub fn any(readiness: impl IntoIterator<Item = Readiness>, timeout: Duration) -> Self {
         let readiness = readiness.into_iter().collect();
-        Self { readiness, timeout: bounded(timeout), max_waiting: MAX_WAITING, has_others: false }
+        let rules = Rules { readiness, timeout: bounded(timeout), max_waiting: MAX_WAITING, has_others: false };
+        Self { rules }
     }
 
     /// Sets how many requests can wait for a service; further ones fail at once. By default, this is 1,000. All layers with
     /// the same [`Readiness`] count together.
     #[must_use]
     pub fn max_waiting(self, max_waiting: usize) -> Self {
-        Self { max_waiting, ..self }
+        Self { rules: Rules { max_waiting, ..self.rules } }
     }
 
     /// Says that the inner service can also send requests elsewhere: it is a balance with other endpoints. Each request is
     /// let through at first, and waits only if the balance returns it.
     #[must_use]
     pub fn or_elsewhere(self) -> Self {
-        Self { has_others: true, ..self }
+        Self { rules: Rules { has_others: true, ..self.rules } }
     }
 }
 
@@ -61,7 +59,7 @@ impl<S: Clone> Layer<S> for WaitReadyLayer {
     type Service = WaitReady<S>;
 
     fn layer(&self, inner: S) -> Self::Service {
-        WaitReady { again: Arc::new(Again { inner: inner.clone(), layer: self.clone() }), inner }
+        WaitReady { again: Arc::new(Again { inner: inner.clone(), rules: self.rules.clone() }), inner }
     }
 }
 
@@ -98,9 +96,9 @@ where
     fn call(&mut self, request: Request<B>) -> Self::Future {
         let request = request.map(RequestBody::new);
         let again = Arc::clone(&self.again);
-        let layer = &again.layer;
-        layer.readiness.iter().for_each(Readiness::want);
-        let kind = if layer.has_others || layer.readiness.iter().any(Readiness::is_ready) {
+        let Rules { readiness, has_others, .. } = &again.rules;
+        readiness.iter().for_each(Readiness::want);
+        let kind = if *has_others || readiness.iter().any(Readiness::is_ready) {
             Kind::Inner { future: self.inner.call(request) }
         } else {
             Kind::Waiting { waiting: Again::wait(Arc::clone(&again), Returned::unsent(request)) }

@@ -6,7 +6,10 @@ use http::{Request, Response};
 use tokio::time::{Instant, sleep_until, timeout_at};
 use tower::{BoxError, Service, ServiceExt};
 
-use super::{NotReady, Readiness, WaitReadyLayer, readiness::any_ready};
+use super::{
+    NotReady, Readiness,
+    readiness::{Place, any_ready},
+};
 use crate::{
     balance::{AllDrained, EndpointError},
     body::RequestBody,
@@ -22,11 +25,21 @@ const MAX_SENT: u32 = 2;
 /// A request that waits.
 pub(super) type Waiting<R> = Pin<Box<dyn Future<Output = Result<Response<R>, BoxError>> + Send>>;
 
+/// How requests wait.
+#[derive(Debug, Clone)]
+pub(super) struct Rules {
+    pub(super) readiness: Box<[Readiness]>,
+    pub(super) timeout: Duration,
+    pub(super) max_waiting: usize,
+    /// Whether the inner service can also send requests elsewhere.
+    pub(super) has_others: bool,
+}
+
 /// Sends requests that had to wait.
 #[derive(Debug)]
 pub(super) struct Again<S> {
     pub(super) inner: S,
-    pub(super) layer: WaitReadyLayer,
+    pub(super) rules: Rules,
 }
 
 /// A request that was not answered and can be sent again.
@@ -76,7 +89,7 @@ where
     }
 
     async fn sent(&self, mut returned: Returned) -> Result<Response<R>, BoxError> {
-        let WaitReadyLayer { readiness, timeout, .. } = &self.layer;
+        let Rules { readiness, timeout, .. } = &self.rules;
         let deadline = Instant::now() + *timeout;
         let (mut pause, mut unsent, mut sent) = (FIRST_PAUSE, 0, 0);
         loop {
@@ -106,12 +119,12 @@ where
 
     /// The error of a request that is not sent again.
     fn error(&self, returned: Returned) -> BoxError {
-        returned.failed.unwrap_or_else(|| NotReady::TimedOut(self.layer.timeout).into())
+        returned.failed.unwrap_or_else(|| NotReady::TimedOut(self.rules.timeout).into())
     }
 
     /// Counts a request as waiting for all of the services.
-    fn enter(&self) -> Option<Vec<super::readiness::Place>> {
-        let WaitReadyLayer { readiness, max_waiting, .. } = &self.layer;
+    fn enter(&self) -> Option<Vec<Place>> {
+        let Rules { readiness, max_waiting, .. } = &self.rules;
         let places = readiness.iter().map(|readiness| readiness.enter(*max_waiting)).collect::<Option<_>>()?;
         readiness.iter().for_each(Readiness::want);
         Some(places)

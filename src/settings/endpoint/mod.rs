@@ -90,6 +90,14 @@ impl Endpoint {
         }
     }
 
+    /// Whether requests for this endpoint go to `other`: it is the same, or an instance of this service.
+    pub fn covers(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::Service(name), Self::Instance(instance)) => *name == instance.service,
+            _ => self == other,
+        }
+    }
+
     /// An endpoint for HTTP/1.1 at an address.
     pub fn http(address: SocketAddr) -> Self {
         Self::Port { protocol: Protocol::Http, host: EndpointHost::Address(address.ip()), port: address.port() }
