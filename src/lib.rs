@@ -30,6 +30,7 @@
 //! | [`page`] | reads files that become the body of a response |
 //! | [`password`] | hashes of passwords |
 //! | [`pem`] | reads certificates and keys |
+//! | [`processes`] | the processes of this machine, and the children of this one |
 //! | [`columns`] | formats text in columns |
 //!
 //! A folder imports only folders that do not import it, directly or through others; `tests/architecture` checks this.
@@ -54,6 +55,7 @@ pub mod middleware;
 pub mod page;
 pub mod password;
 pub mod pem;
+pub mod processes;
 pub mod respond;
 pub mod secret;
 pub mod server;

@@ -15,6 +15,7 @@ use pmesh::{
     demo,
     secret::{CONTEXT, Secrets},
     server::{check::check, descriptors::MORE_FILES, reload::Configuration, run::run},
+    services::keeper,
     settings::{Loaded, SecretSource, Settings, explain},
     telemetry::logging,
 };
@@ -27,6 +28,9 @@ const UNREACHABLE: u8 = 1;
 const BAD_SETUP: u8 = 2;
 
 fn main() -> ExitCode {
+    if env::args_os().nth(1).is_some_and(|argument| argument == keeper::ARGUMENT) {
+        return keeper::run();
+    }
     allocator::disable_huge_pages();
     allocator::return_memory_soon();
     let arguments = match Arguments::parse(env::args_os()) {

@@ -4,9 +4,11 @@
 //! - [`table`] knows the addresses of the instances, and what routes and the supervisor share about them;
 //! - [`traffic`] is what the supervisor needs to know about requests;
 //! - [`report`] is what `pmesh services` shows;
+//! - [`keeper`] is the process that starts them, so that none outlives pmesh;
 //! - [`handle`] is how the admin API and reloads reach the supervisor.
 
 pub mod handle;
+pub mod keeper;
 pub mod report;
 pub mod table;
 pub mod traffic;

@@ -1,0 +1,7 @@
+//! The processes of this machine, and the children of this one.
+//!
+//! - [`table`] reads which processes there are;
+//! - [`children`] starts children, and reaps those that nobody waits for.
+
+pub mod children;
+pub mod table;

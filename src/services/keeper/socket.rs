@@ -1,0 +1,126 @@
+//! Sends messages over a Unix socket, with descriptors.
+
+use std::{
+    collections::VecDeque,
+    io::{self, IoSlice, IoSliceMut},
+    mem::MaybeUninit,
+    os::fd::{AsFd, OwnedFd},
+};
+
+use rustix::net::{
+    RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, ReturnFlags, SendAncillaryBuffer, SendAncillaryMessage,
+    SendFlags, recvmsg, sendmsg,
+};
+use tokio::{io::Interest, net::UnixStream};
+
+use super::message::{LENGTH, MAX_MESSAGE};
+
+/// How many descriptors come with a message that has any: the pipes of standard output and standard error.
+const DESCRIPTORS: usize = 2;
+/// Larger buffers are returned once they are empty.
+const KEPT_BUFFER: usize = 32 << 10;
+
+/// The two descriptors of a message.
+pub(super) type Pipes = [OwnedFd; DESCRIPTORS];
+
+/// Sends a message whole, with its descriptors.
+pub(super) async fn send(socket: &UnixStream, message: &[u8], pipes: Option<&Pipes>) -> io::Result<()> {
+    let mut rest = message;
+    let mut unsent = pipes;
+    while !rest.is_empty() {
+        socket.writable().await?;
+        match socket.try_io(Interest::WRITABLE, || send_some(socket, rest, unsent)) {
+            Ok(sent) => {
+                rest = &rest[sent..];
+                unsent = None;
+            }
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(())
+}
+
+fn send_some(socket: &UnixStream, bytes: &[u8], pipes: Option<&Pipes>) -> io::Result<usize> {
+    let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(DESCRIPTORS))];
+    let mut control = SendAncillaryBuffer::new(&mut space);
+    let borrowed = pipes.map(|pipes| pipes.each_ref().map(AsFd::as_fd));
+    if let Some(descriptors) = &borrowed {
+        control.push(SendAncillaryMessage::ScmRights(descriptors));
+    }
+    Ok(sendmsg(socket, &[IoSlice::new(bytes)], &mut control, SendFlags::NOSIGNAL)?)
+}
+
+/// What has been received and not been taken yet.
+#[derive(Debug, Default)]
+pub(super) struct Received {
+    bytes: Vec<u8>,
+    /// For each message with descriptors, in order. `None` if there were too many open files here.
+    pipes: VecDeque<Option<Pipes>>,
+}
+
+impl Received {
+    /// The next message, without its length; `None` at the end. Can be cancelled.
+    ///
+    /// # Errors
+    ///
+    /// If the socket fails or the other side sends too much.
+    pub(super) async fn message(&mut self, socket: &UnixStream) -> io::Result<Option<Vec<u8>>> {
+        loop {
+            if let Some(message) = self.take()? {
+                return Ok(Some(message));
+            }
+            socket.readable().await?;
+            match socket.try_io(Interest::READABLE, || self.receive_some(socket)) {
+                Ok(0) => return Ok(None),
+                Ok(_) => {}
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+                Err(error) if error.kind() == io::ErrorKind::ConnectionReset => return Ok(None),
+                Err(error) => return Err(error),
+            }
+        }
+    }
+
+    /// The descriptors of the next message that has any.
+    pub(super) fn take_pipes(&mut self) -> Option<Pipes> {
+        self.pipes.pop_front().flatten()
+    }
+
+    fn take(&mut self) -> io::Result<Option<Vec<u8>>> {
+        let Some(length) = self.bytes.first_chunk::<LENGTH>() else { return Ok(None) };
+        let length = usize::try_from(u32::from_be_bytes(*length)).unwrap_or(usize::MAX);
+        if length > MAX_MESSAGE {
+            return Err(io::Error::new(io::ErrorKind::InvalidData, "a message is too long"));
+        }
+        let end = LENGTH + length;
+        if self.bytes.len() < end {
+            return Ok(None);
+        }
+        let message = self.bytes[LENGTH..end].to_vec();
+        self.bytes.drain(..end);
+        if self.bytes.is_empty() && self.bytes.capacity() > KEPT_BUFFER {
+            self.bytes = Vec::new();
+        }
+        Ok(Some(message))
+    }
+
+    fn receive_some(&mut self, socket: &UnixStream) -> io::Result<usize> {
+        let mut chunk = [0; 16 << 10];
+        let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(DESCRIPTORS))];
+        let mut control = RecvAncillaryBuffer::new(&mut space);
+        let received = recvmsg(socket, &mut [IoSliceMut::new(&mut chunk)], &mut control, RecvFlags::CMSG_CLOEXEC)?;
+        let mut has_any = received.flags.contains(ReturnFlags::CTRUNC);
+        let mut descriptors = Vec::new();
+        for message in control.drain() {
+            if let RecvAncillaryMessage::ScmRights(more) = message {
+                has_any = true;
+                descriptors.extend(more);
+            }
+        }
+        if has_any {
+            self.pipes.push_back(descriptors.try_into().ok());
+        }
+        self.bytes.extend_from_slice(&chunk[..received.bytes]);
+        Ok(received.bytes)
+    }
+}

@@ -1,0 +1,1 @@
+//! pmesh as process 1 of a container.
