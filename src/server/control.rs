@@ -10,7 +10,7 @@ use tokio::{
     time::{MissedTickBehavior, interval},
 };
 
-use super::{handover::Handover, process::Process, reload::Reloader};
+use super::{handover::Handover, process::Process, reaper, reload::Reloader};
 use crate::{
     admin::{self, Node, ReloadReport, SecretReport, Socket},
     file_watch::Refresh,
@@ -88,6 +88,11 @@ impl Control {
                 }
             });
         }
+        tokio::spawn(async {
+            if let Err(error) = reaper::reap_orphans().await {
+                tracing::warn!(%error, "orphans stay as zombies");
+            }
+        });
         let generation = self.process.generation();
         self.reloader.publish(None, &generation.settings);
     }

@@ -5,6 +5,7 @@ use tower::BoxError;
 
 use crate::{
     admission::{Limits, spares::SpareDescriptors},
+    services::keeper,
     settings::Settings,
 };
 
@@ -31,6 +32,7 @@ pub(super) fn require_enough(settings: &Settings) -> Result<u64, BoxError> {
 /// limit now in force.
 fn raise_descriptor_limit() -> u64 {
     let Ok((soft, hard)) = getrlimit(Resource::RLIMIT_NOFILE) else { return 1024 };
+    keeper::remember_open_files(soft);
     if soft == hard {
         return soft;
     }

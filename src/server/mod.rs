@@ -5,6 +5,7 @@
 //! - [`worker`] is a thread that accepts connections on its [`sockets`] and serves them;
 //! - [`control`] is the thread alongside the workers: it reloads, answers the admin API, watches files and probes nodes;
 //!   [`handover`] switches to a new secret;
+//! - `reaper` reaps orphans, for process 1 of a container;
 //! - [`check`] finds mistakes without serving.
 
 mod admin;
@@ -17,6 +18,7 @@ pub mod listen_error;
 pub mod listeners;
 pub mod lock;
 pub mod process;
+mod reaper;
 pub mod reload;
 pub mod run;
 pub mod signals;

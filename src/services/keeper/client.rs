@@ -50,6 +50,16 @@ pub struct Keeper {
     requests: mpsc::UnboundedSender<(Vec<u8>, Option<Pipes>)>,
     enforced: Enforced,
     pid: u32,
+    state: Arc<State>,
+}
+
+/// What the keeper and its tasks tell each other.
+#[derive(Debug, Default)]
+struct State {
+    /// No more requests will come.
+    is_closing: AtomicBool,
+    /// The keeper has exited.
+    has_ended: AtomicBool,
 }
 
 impl Keeper {
@@ -109,10 +119,11 @@ impl Keeper {
         let (requests, queue) = mpsc::unbounded_channel();
         let (events, of_caller) = mpsc::unbounded_channel();
         let socket = Arc::new(socket);
-        let is_closing = Arc::<AtomicBool>::default();
-        tokio::spawn(send_requests(Arc::clone(&socket), queue, Arc::clone(&is_closing)));
-        tokio::spawn(Incoming { socket, received, child, events, is_closing, running: HashMap::new() }.run());
-        Ok((Self { requests, enforced, pid }, of_caller))
+        let state = Arc::<State>::default();
+        tokio::spawn(send_requests(Arc::clone(&socket), queue, Arc::clone(&state)));
+        let running = HashMap::new();
+        tokio::spawn(Incoming { socket, received, child, events, state: Arc::clone(&state), running }.run());
+        Ok((Self { requests, enforced, pid, state }, of_caller))
     }
 
     /// Starts a program. What follows are events with this `id`, which must be a new one: first `Started` or `Failed`.
@@ -121,13 +132,17 @@ impl Keeper {
     ///
     /// If there are no descriptors left, if the arguments and variables are too long, or if the keeper has ended.
     pub fn launch(&self, id: u64, launch: &Launch) -> io::Result<Output> {
+        let ended = || io::Error::new(io::ErrorKind::BrokenPipe, "the keeper of the services has ended");
+        if self.state.has_ended.load(Ordering::Relaxed) {
+            return Err(ended());
+        }
         let request = encode(&Request::Launch { id, launch: Cow::Borrowed(launch) })?;
         let (stdout_write, stdout) = pipe()?;
         let (stderr_write, stderr) = pipe()?;
         let pipes = [stdout_write, stderr_write].map(Sender::into_blocking_fd);
         let [stdout_write, stderr_write] = pipes;
         let sent = self.requests.send((request, Some([stdout_write?, stderr_write?])));
-        sent.map_err(|_| io::Error::new(io::ErrorKind::BrokenPipe, "the keeper of the services has ended"))?;
+        sent.map_err(|_| ended())?;
         Ok(Output { stdout, stderr })
     }
 
@@ -175,7 +190,7 @@ async fn hello(socket: &UnixStream, received: &mut Received) -> io::Result<Enfor
 async fn send_requests(
     socket: Arc<UnixStream>,
     mut queue: mpsc::UnboundedReceiver<(Vec<u8>, Option<Pipes>)>,
-    is_closing: Arc<AtomicBool>,
+    state: Arc<State>,
 ) {
     while let Some((request, pipes)) = queue.recv().await {
         if send(&socket, &request, pipes.as_ref()).await.is_err() {
@@ -183,7 +198,7 @@ async fn send_requests(
             return;
         }
     }
-    is_closing.store(true, Ordering::Relaxed);
+    state.is_closing.store(true, Ordering::Relaxed);
     let _ = shutdown(&*socket, Shutdown::Write);
 }
 
@@ -193,7 +208,7 @@ struct Incoming {
     received: Received,
     child: Child,
     events: mpsc::UnboundedSender<KeeperEvent>,
-    is_closing: Arc<AtomicBool>,
+    state: Arc<State>,
     /// The main processes by the id of their launch.
     running: HashMap<u64, u32>,
 }
@@ -207,10 +222,11 @@ impl Incoming {
                 Ok(None) => break None,
             }
         };
+        self.state.has_ended.store(true, Ordering::Relaxed);
         let keeper = self.child.id();
         let status = lost::wait(&mut self.child).await;
         lost::end_services(keeper, &self.running).await;
-        if !self.is_closing.load(Ordering::Relaxed) {
+        if !self.state.is_closing.load(Ordering::Relaxed) {
             let reason = problem.map_or(status, |error| error.to_string());
             let _ = self.events.send(KeeperEvent::Lost(format!("the keeper of the services has ended: {reason}")));
         }

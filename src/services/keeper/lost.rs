@@ -1,7 +1,7 @@
 //! Ends what a killed keeper has left behind.
 
 use std::{
-    collections::HashMap,
+    collections::{HashMap, HashSet},
     process::Child,
     time::{Duration, Instant},
 };
@@ -41,16 +41,19 @@ pub(super) async fn end_services(keeper: u32, running: &HashMap<u64, u32>) {
     let mains = running.iter().filter_map(|(id, pid)| Some((i32::try_from(*pid).ok()?, *id))).collect();
     let own = getpid();
     let start = Instant::now();
+    // What marks a process as a service's is gone once it has exited.
+    let mut killed = HashSet::new();
     loop {
-        let are_gone = cgroups::end_all_of(keeper);
         let mut left = descendants(own.as_raw_pid(), keeper, &mains);
-        left.retain(|descendant| descendant.id.is_some());
+        left.retain(|descendant| descendant.id.is_some() || killed.contains(&descendant.process.pid));
+        let are_gone = cgroups::end_all_of(keeper);
         if (left.is_empty() && are_gone) || start.elapsed() > PATIENCE {
             return;
         }
         for process in left.iter().map(|descendant| descendant.process) {
             let Some(pid) = Pid::from_raw(process.pid) else { continue };
             let _ = kill_process(pid, Signal::KILL);
+            killed.insert(process.pid);
             if process.is_zombie && process.parent == own.as_raw_pid() {
                 let _ = waitpid(Some(pid), WaitOptions::NOHANG);
             }

@@ -19,6 +19,7 @@ mod cgroups;
 mod client;
 mod event;
 mod family;
+mod inherited;
 mod launch;
 mod leftovers;
 mod lost;

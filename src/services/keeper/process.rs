@@ -26,6 +26,7 @@ use tokio::{
 use super::{
     cgroups::Cgroups,
     family::Family,
+    inherited::close_others,
     message::{Reply, Request, decode, encode},
     socket::Received,
     start::Starter,
@@ -40,6 +41,7 @@ const POLL: Duration = Duration::from_millis(5);
 ///
 /// It has one thread: programs get a signal when the thread dies that has started them.
 pub fn run() -> ExitCode {
+    close_others();
     let runtime = Builder::new_current_thread().enable_all().build();
     match runtime.and_then(|runtime| runtime.block_on(serve())) {
         Ok(()) => ExitCode::SUCCESS,
