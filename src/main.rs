@@ -4,12 +4,12 @@ mod allocator;
 
 use std::{
     env, fmt,
-    io::{self, Write},
+    io::{self, IsTerminal, Write},
     process::ExitCode,
 };
 
 use pmesh::{
-    cli::{Arguments, Command},
+    cli::{Arguments, Command, ServicesCommand},
     commands::{self, Unreachable},
     config::{Defaults, Source, schema},
     demo,
@@ -88,15 +88,17 @@ fn execute(Arguments { command, flags }: Arguments) -> Result<(), BoxError> {
         Command::Peers(query) => show(&commands::peers(&source.load_for_command()?, query.node.as_ref(), query.json)?),
         Command::Upstreams { json } => show(&commands::upstreams(&source.load_for_command()?, *json)?),
         Command::Routes { json } => show(&commands::routes(&source.load_for_command()?, *json)?),
-        Command::Reload { json } => {
-            let reloaded = commands::reload(&source.load_for_command()?, *json);
-            if let (Err(error), true) = (&reloaded, *json)
-                && let Some(report) = commands::failed_reload(&**error)?
-            {
-                show(&report)?;
-            }
-            show(&reloaded?)
+        Command::Services(ServicesCommand::Show { name, json }) => {
+            show_or_failure(commands::services(&source.load_for_command()?, name.as_deref(), *json), *json)
         }
+        Command::Services(ServicesCommand::Logs(query)) => {
+            let is_colored = io::stdout().is_terminal() && env::var_os("NO_COLOR").is_none_or(|value| value.is_empty());
+            commands::service_logs(&source.load_for_command()?, query, &mut io::stdout().lock(), is_colored)
+        }
+        Command::Services(ServicesCommand::Act { action, name, json }) => {
+            show_or_failure(commands::act_on_service(&source.load_for_command()?, *action, name, *json), *json)
+        }
+        Command::Reload { json } => show_or_failure(commands::reload(&source.load_for_command()?, *json), *json),
         Command::Secret(command) => show(&commands::secret(&source.load_for_command()?, command)?),
     }
 }
@@ -139,6 +141,16 @@ fn authority(settings: &Settings, next: bool) -> Result<String, BoxError> {
 fn lacks_descriptors(error: &(dyn std::error::Error + 'static)) -> bool {
     let errno = error.downcast_ref::<io::Error>().and_then(io::Error::raw_os_error);
     errno == Some(nix::errno::Errno::EMFILE as i32) || error.source().is_some_and(lacks_descriptors)
+}
+
+/// Writes what the node answered to standard output; in JSON also why it could not do what was requested.
+fn show_or_failure(answer: Result<String, BoxError>, json: bool) -> Result<(), BoxError> {
+    if let (Err(error), true) = (&answer, json)
+        && let Some(report) = commands::failure_as_json(&**error)?
+    {
+        show(&report)?;
+    }
+    show(&answer?)
 }
 
 /// Writes to standard output. Its reader may have closed it, as in `pmesh explain | head`; that is not an error.

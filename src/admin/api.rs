@@ -15,10 +15,9 @@ use axum::{
     response::{IntoResponse, Response},
     routing::{get, post},
 };
-use futures_util::{FutureExt, future::BoxFuture};
-use serde::Serialize;
+use futures_util::FutureExt;
 
-use super::{Node, report::ErrorReport};
+use super::{Node, answer::done, services};
 use crate::{explain::Question, mesh::Json};
 
 /// Returns the admin API of `node`.
@@ -29,15 +28,21 @@ use crate::{explain::Question, mesh::Json};
 /// | `GET /v1/peers` | [`PeersReport`](crate::mesh::PeersReport) |
 /// | `GET /v1/routes` | [`RoutesReport`](super::RoutesReport) |
 /// | `GET /v1/upstreams` | [`UpstreamsReport`](super::UpstreamsReport) |
-/// | `POST /v1/explain` with a [`Question`] | [`Explanation`](crate::explain::Explanation), or 422 with [`ErrorReport`] |
-/// | `POST /v1/reload` | [`ReloadReport`](super::ReloadReport), or 422 with [`ErrorReport`] |
-/// | `POST /v1/secret/reload` | [`SecretReport`](super::SecretReport), or 422 with [`ErrorReport`] |
+/// | `GET /v1/services` | [`ServicesReport`](crate::services::report::ServicesReport) |
+/// | `GET /v1/services/output`, with `service`, `instance`, `lines` and `follow` | an [`OutputItem`](super::OutputItem) a line |
+/// | `POST /v1/services/{name}/start`, `stop` or `restart` | [`ServiceReport`](crate::services::report::ServiceReport), or 422 with [`ErrorReport`](super::ErrorReport) |
+/// | `POST /v1/explain` with a [`Question`] | [`Explanation`](crate::explain::Explanation), or 422 with [`ErrorReport`](super::ErrorReport) |
+/// | `POST /v1/reload` | [`ReloadReport`](super::ReloadReport), or 422 with [`ErrorReport`](super::ErrorReport) |
+/// | `POST /v1/secret/reload` | [`SecretReport`](super::SecretReport), or 422 with [`ErrorReport`](super::ErrorReport) |
 pub fn router(node: Arc<dyn Node>) -> Router {
     Router::new()
         .route("/v1/status", get(async |State(node): State<Arc<dyn Node>>| Json(node.status())))
         .route("/v1/peers", get(async |State(node): State<Arc<dyn Node>>| Json(node.status().peers)))
         .route("/v1/routes", get(async |State(node): State<Arc<dyn Node>>| Json(node.routes())))
         .route("/v1/upstreams", get(async |State(node): State<Arc<dyn Node>>| Json(node.upstreams())))
+        .route("/v1/services", get(async |State(node): State<Arc<dyn Node>>| Json(node.services())))
+        .route("/v1/services/output", get(services::output))
+        .route("/v1/services/{name}/{action}", post(services::act))
         .route("/v1/explain", post(explain))
         .route("/v1/reload", post(async |State(node): State<Arc<dyn Node>>| done(node.reload()).await))
         .route("/v1/secret/reload", post(async |State(node): State<Arc<dyn Node>>| done(node.reload_secret()).await))
@@ -66,12 +71,5 @@ async fn explain(State(node): State<Arc<dyn Node>>, question: Bytes) -> Response
     match serde_json::from_slice::<Question>(&question) {
         Ok(question) => done(node.explain(question)).await,
         Err(error) => done(async move { Err::<(), _>(error.to_string()) }.boxed()).await,
-    }
-}
-
-async fn done<T: Serialize>(work: BoxFuture<'static, Result<T, String>>) -> Response {
-    match work.await {
-        Ok(report) => Json(report).into_response(),
-        Err(message) => (StatusCode::UNPROCESSABLE_ENTITY, Json(ErrorReport { message, time: None })).into_response(),
     }
 }

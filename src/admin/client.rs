@@ -1,11 +1,11 @@
 //! A client for the admin API of a running node.
 
-use std::{io, time::Duration};
+use std::{io, ops::ControlFlow, time::Duration};
 
 use bytes::Bytes;
-use http::{Method, Request, StatusCode, header::HOST};
+use http::{Method, Request, Response, StatusCode, header::HOST};
 use http_body_util::{BodyExt, Full, Limited};
-use hyper::client::conn::http1::handshake;
+use hyper::{body::Incoming, client::conn::http1::handshake};
 use hyper_util::rt::TokioIo;
 use serde::{Serialize, de::DeserializeOwned};
 use tokio::{
@@ -38,7 +38,7 @@ impl<'a> Client<'a> {
     ///
     /// [`ClientError`]
     pub async fn get<T: DeserializeOwned>(&self, path: &str) -> Result<T, ClientError> {
-        self.ask(Method::GET, path, Bytes::new()).await
+        self.ask(Method::GET, path, Bytes::new(), Some(PATIENCE)).await
     }
 
     /// Sends `POST path` and returns the response.
@@ -47,7 +47,51 @@ impl<'a> Client<'a> {
     ///
     /// [`ClientError`]
     pub async fn post<T: DeserializeOwned>(&self, path: &str) -> Result<T, ClientError> {
-        self.ask(Method::POST, path, Bytes::new()).await
+        self.ask(Method::POST, path, Bytes::new(), Some(PATIENCE)).await
+    }
+
+    /// Sends `POST path` and returns the response, however long it takes.
+    ///
+    /// # Errors
+    ///
+    /// [`ClientError`]
+    pub async fn post_patiently<T: DeserializeOwned>(&self, path: &str) -> Result<T, ClientError> {
+        self.ask(Method::POST, path, Bytes::new(), None).await
+    }
+
+    /// Sends `GET path` and passes each line of the response to `take` as it comes, until there are no more or `take`
+    /// breaks off.
+    ///
+    /// # Errors
+    ///
+    /// [`ClientError`]
+    pub async fn stream<T: DeserializeOwned>(
+        &self,
+        path: &str,
+        mut take: impl FnMut(T) -> ControlFlow<()>,
+    ) -> Result<(), ClientError> {
+        let mut body = match self.open(Method::GET, path, Bytes::new(), Some(PATIENCE)).await? {
+            (StatusCode::OK, body) => body,
+            (status, body) => return Err(failure(status, body).await),
+        };
+        let mut buffer = Vec::new();
+        while let Some(frame) = body.frame().await {
+            let frame = frame.map_err(|error| ClientError::Incomplete(error.into()))?;
+            let Ok(data) = frame.into_data() else { continue };
+            for piece in data.split_inclusive(|byte| *byte == b'\n') {
+                buffer.extend_from_slice(piece);
+                if buffer.len() > MAX_BODY {
+                    return Err(ClientError::Incomplete("a line is too long".into()));
+                }
+                if piece.ends_with(b"\n") {
+                    if take(serde_json::from_slice(&buffer).map_err(ClientError::Content)?).is_break() {
+                        return Ok(());
+                    }
+                    buffer.clear();
+                }
+            }
+        }
+        Ok(())
     }
 
     /// Sends `POST path` with `body` as JSON, and returns the response.
@@ -57,23 +101,39 @@ impl<'a> Client<'a> {
     /// [`ClientError`]
     pub async fn post_json<T: DeserializeOwned>(&self, path: &str, body: &impl Serialize) -> Result<T, ClientError> {
         let body = serde_json::to_vec(body).map_err(ClientError::Content)?;
-        self.ask(Method::POST, path, body.into()).await
+        self.ask(Method::POST, path, body.into(), Some(PATIENCE)).await
     }
 
-    async fn ask<T: DeserializeOwned>(&self, method: Method, path: &str, body: Bytes) -> Result<T, ClientError> {
+    async fn ask<T: DeserializeOwned>(
+        &self,
+        method: Method,
+        path: &str,
+        body: Bytes,
+        patience: Option<Duration>,
+    ) -> Result<T, ClientError> {
+        let exchange = async {
+            match self.open(method, path, body, None).await? {
+                (StatusCode::OK, body) => serde_json::from_slice(&whole(body).await?).map_err(ClientError::Content),
+                (status, body) => Err(failure(status, body).await),
+            }
+        };
+        within(patience, exchange).await
+    }
+
+    /// Sends a request, and returns the status and the body of the response, not yet read.
+    async fn open(
+        &self,
+        method: Method,
+        path: &str,
+        body: Bytes,
+        patience: Option<Duration>,
+    ) -> Result<(StatusCode, Incoming), ClientError> {
         let exchange = async {
             let connection = self.connect().await.map_err(ClientError::Connect)?;
-            exchange(connection, self.host(), method, path, body).await.map_err(ClientError::Incomplete)
+            send(connection, self.host(), method, path, body).await.map_err(ClientError::Incomplete)
         };
-        let (status, body) = timeout(PATIENCE, exchange).await.map_err(|_| ClientError::Late)??;
-        match status {
-            StatusCode::OK => serde_json::from_slice(&body).map_err(ClientError::Content),
-            StatusCode::UNPROCESSABLE_ENTITY => {
-                let report: ErrorReport = serde_json::from_slice(&body).map_err(ClientError::Content)?;
-                Err(ClientError::Failed(report.message))
-            }
-            status => Err(ClientError::Status(status)),
-        }
+        let (parts, body) = within(patience, exchange).await?.into_parts();
+        Ok((parts.status, body))
     }
 
     async fn connect(&self) -> io::Result<Box<dyn Connection>> {
@@ -92,20 +152,44 @@ impl<'a> Client<'a> {
     }
 }
 
-async fn exchange(
+async fn within<T>(
+    patience: Option<Duration>,
+    exchange: impl Future<Output = Result<T, ClientError>>,
+) -> Result<T, ClientError> {
+    match patience {
+        Some(patience) => timeout(patience, exchange).await.map_err(|_| ClientError::Late)?,
+        None => exchange.await,
+    }
+}
+
+async fn send(
     connection: Box<dyn Connection>,
     host: String,
     method: Method,
     path: &str,
     body: Bytes,
-) -> Result<(StatusCode, Bytes), BoxError> {
+) -> Result<Response<Incoming>, BoxError> {
     let (mut sender, connection) = handshake(TokioIo::new(connection)).await?;
     let request = Request::builder().method(method).uri(path).header(HOST, host).body(Full::new(body))?;
-    // The task ends when `sender` is dropped.
+    // The task ends with the response, because `sender` is gone by then.
     tokio::spawn(connection);
-    let response = sender.send_request(request).await?;
-    let status = response.status();
-    Ok((status, Limited::new(response.into_body(), MAX_BODY).collect().await?.to_bytes()))
+    Ok(sender.send_request(request).await?)
+}
+
+async fn whole(body: Incoming) -> Result<Bytes, ClientError> {
+    Ok(Limited::new(body, MAX_BODY).collect().await.map_err(ClientError::Incomplete)?.to_bytes())
+}
+
+/// The error that a response other than 200 stands for.
+async fn failure(status: StatusCode, body: Incoming) -> ClientError {
+    if status != StatusCode::UNPROCESSABLE_ENTITY {
+        return ClientError::Status(status);
+    }
+    match whole(body).await.map(|body| serde_json::from_slice::<ErrorReport>(&body)) {
+        Ok(Ok(report)) => ClientError::Failed(report.message),
+        Ok(Err(error)) => ClientError::Content(error),
+        Err(error) => error,
+    }
 }
 
 /// Why there is no usable response from the admin API.

@@ -6,20 +6,26 @@
 //! [`Node`] is what the API needs from the process. [`Socket`] is bound at startup, and [`serve()`] answers requests on
 //! it. A [`Client`] sends requests, for the commands.
 
+mod action;
+mod answer;
 mod api;
 mod client;
 mod node;
+mod output;
 mod report;
 mod routes;
 mod serve;
+mod services;
 mod socket;
 #[cfg(test)]
 mod tests;
 
 pub use self::{
+    action::{ServiceAction, UnknownAction},
     api::{router, router_for_tcp},
     client::{Client, ClientError},
     node::Node,
+    output::{OutputItem, OutputQuery},
     report::{
         ChangesReport, ConfigurationReport, EndpointReport, EndpointState, ErrorReport, JwtKeysReport, ReloadReport,
         RouteReport, RouteTlsReport, RoutesReport, SecretReport, StatusReport, UpstreamsReport,

@@ -1,9 +1,16 @@
 //! The interface between the admin API and the process.
 
 use futures_util::future::BoxFuture;
+use tokio::sync::broadcast;
 
-use super::report::{ReloadReport, RoutesReport, SecretReport, StatusReport, UpstreamsReport};
-use crate::explain::{Explanation, Question};
+use super::{
+    action::ServiceAction,
+    report::{ReloadReport, RoutesReport, SecretReport, StatusReport, UpstreamsReport},
+};
+use crate::{
+    explain::{Explanation, Question},
+    services::report::{OutputLine, ServiceReport, ServicesReport},
+};
 
 /// The running process, as the admin API sees it.
 ///
@@ -17,6 +24,19 @@ pub trait Node: Send + Sync + 'static {
 
     /// Reports the endpoints that requests are sent to, with their state.
     fn upstreams(&self) -> UpstreamsReport;
+
+    /// Reports the services.
+    fn services(&self) -> ServicesReport;
+
+    /// Starts, stops or restarts a service. This can take minutes.
+    fn act_on_service(&self, name: String, action: ServiceAction) -> BoxFuture<'static, Result<ServiceReport, String>>;
+
+    /// Returns the last lines, at most `count`, that a service or all of them wrote, and a receiver of further ones.
+    fn service_output(
+        &self,
+        service: Option<&str>,
+        count: usize,
+    ) -> Result<(Vec<OutputLine>, broadcast::Receiver<OutputLine>), String>;
 
     /// Explains what happens to a request.
     fn explain(&self, question: Question) -> BoxFuture<'static, Result<Explanation, String>>;

@@ -2,12 +2,15 @@
 //!
 //! Fields can be added; existing ones keep their name and meaning. Times are in seconds since 1970.
 
+use std::collections::BTreeMap;
+
 use pmesh_layers::identity::{Authority, IdentityError};
 use serde::{Deserialize, Serialize};
 
 use crate::{
     mesh::{CountersReport, HealthReport, ListenerReport, NodeReport, PeersReport, RegistryReport},
     secret::{CONTEXT, Secrets},
+    services::report::ServiceState,
 };
 
 /// The state of a node: `/v1/status`.
@@ -27,6 +30,9 @@ pub struct StatusReport {
     /// The keys for tokens (`jwt`) that it fetches from URLs.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub jwt_keys: Vec<JwtKeysReport>,
+    /// The names of its services, by state.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub services: BTreeMap<ServiceState, Vec<String>>,
     /// The nodes that it knows.
     #[serde(flatten)]
     pub peers: PeersReport,

@@ -1,5 +1,7 @@
 //! The command line.
 
+mod services;
+mod switch;
 mod tips;
 
 use std::{ffi::OsString, net::IpAddr, path::PathBuf};
@@ -7,6 +9,8 @@ use std::{ffi::OsString, net::IpAddr, path::PathBuf};
 use clap::{Arg, ArgAction, ArgMatches, value_parser};
 use pmesh_layers::identity::NodeName;
 
+pub use self::services::{LogsQuery, ServicesCommand};
+use self::switch::{JSON, json, switch};
 use crate::{
     config::{Fallback, Kind, SETTINGS, Setting},
     explain::{Question, is_url},
@@ -19,7 +23,6 @@ const FROM: &str = "from";
 const SNI: &str = "sni";
 const LIVE: &str = "live";
 const NEXT: &str = "next";
-const JSON: &str = "json";
 const FILE: &str = "file";
 const FORCE: &str = "force";
 const SET: &str = "set";
@@ -92,6 +95,8 @@ pub enum Command {
         /// Print JSON instead of a table.
         json: bool,
     },
+    /// Show or control the services of the running node.
+    Services(ServicesCommand),
     /// Reload the configuration of the running node.
     Reload {
         /// Print JSON instead of text.
@@ -167,6 +172,7 @@ impl Arguments {
             Some((PEERS, matches)) => Command::Peers(node_query(matches)),
             Some(("upstreams", matches)) => Command::Upstreams { json: matches.get_flag(JSON) },
             Some(("routes", matches)) => Command::Routes { json: matches.get_flag(JSON) },
+            Some((services::SERVICES, matches)) => Command::Services(services::command(matches)),
             Some(("reload", matches)) => Command::Reload { json: matches.get_flag(JSON) },
             Some(("secret", matches)) => Command::Secret(secret(matches)),
             _ => Command::Serve,
@@ -258,6 +264,7 @@ fn definition() -> clap::Command {
                 .arg(json()),
         )
         .subcommand(clap::Command::new("routes").about("Prints the routes of the running node").arg(json()))
+        .subcommand(services::definition())
         .subcommand(
             clap::Command::new("reload")
                 .about("Reloads the configuration of the running node, and prints what changed")
@@ -319,14 +326,6 @@ fn secret_definition() -> clap::Command {
         )
 }
 
-fn json() -> Arg {
-    switch(JSON, "Prints JSON")
-}
-
-fn switch(id: &'static str, help: &'static str) -> Arg {
-    Arg::new(id).long(id).action(ArgAction::SetTrue).help(help)
-}
-
 fn argument(setting: &'static Setting, default: Fallback) -> Option<Arg> {
     let argument = Arg::new(setting.key)
         .long(setting.flag?)
@@ -351,6 +350,7 @@ fn help(setting: &Setting, default: Fallback) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::admin::ServiceAction;
 
     fn parse(arguments: &[&str]) -> Result<Arguments, String> {
         Arguments::parse([&["pmesh"], arguments].concat()).map_err(|error| error.to_string())
@@ -370,7 +370,8 @@ mod tests {
     fn local_commands_are_listed_before_those_that_ask_a_node() {
         let definition = definition();
         let names: Vec<_> = definition.get_subcommands().map(clap::Command::get_name).collect();
-        let expected = "demo check explain schema ca secret hash-password status peers upstreams routes reload";
+        let expected =
+            "demo check explain schema ca secret hash-password status peers upstreams routes services reload";
         assert_eq!(names.join(" "), expected);
     }
 
@@ -387,6 +388,18 @@ mod tests {
 
     fn explained(url: &str, live: bool, json: bool) -> Command {
         Command::ExplainUrl { question: Question { url: url.to_owned(), ..Question::default() }, live, json }
+    }
+
+    fn show(name: Option<&str>, json: bool) -> Command {
+        Command::Services(ServicesCommand::Show { name: name.map(str::to_owned), json })
+    }
+
+    fn logs(name: Option<&str>, lines: usize, follow: bool, json: bool) -> Command {
+        Command::Services(ServicesCommand::Logs(LogsQuery { name: name.map(str::to_owned), lines, follow, json }))
+    }
+
+    fn act(action: ServiceAction, json: bool) -> Command {
+        Command::Services(ServicesCommand::Act { action, name: "web".to_owned(), json })
     }
 
     #[test]
@@ -425,6 +438,12 @@ mod tests {
             (&["peers", "--json", "--node", "B"], Command::Peers(NodeQuery { node: "b".parse().ok(), json: true })),
             (&["upstreams", "--json"], Command::Upstreams { json: true }),
             (&["routes"], Command::Routes { json: false }),
+            (&["services"], show(None, false)),
+            (&["services", "web", "--json"], show(Some("web"), true)),
+            (&["services", "logs"], logs(None, 100, false, false)),
+            (&["services", "logs", "web/1", "-f", "-n", "5", "--json"], logs(Some("web/1"), 5, true, true)),
+            (&["services", "stop", "web"], act(ServiceAction::Stop, false)),
+            (&["services", "restart", "web", "--json"], act(ServiceAction::Restart, true)),
             (&["reload"], Command::Reload { json: false }),
             (&["hash-password"], Command::HashPassword),
             (&["secret", "show"], Command::Secret(SecretCommand::Show)),
@@ -474,6 +493,13 @@ mod tests {
             (&["explian"], "a similar subcommand exists: 'explain'"),
             (&["serve"], "to serve, run `pmesh` without a command"),
             (&["proxy.toml"], "to use a configuration file, write --config proxy.toml"),
+            (&["logs"], "to see the output of services, run `pmesh services logs`"),
+            (&["ps"], "to see the services, run `pmesh services`"),
+            (&["restart", "web"], "to restart a service, run `pmesh services restart NAME`"),
+            (
+                &["start"],
+                "to serve, run `pmesh` without a command; to start a service, run `pmesh services start NAME`",
+            ),
             (&["validate"], "to validate the settings, run `pmesh check`"),
             (&["--route", "a.test", "127.0.0.1:80"], "write a route as one word: --route app.example.com=127.0.0.1:80"),
         ] {

@@ -5,9 +5,11 @@ use clap::error::{ContextKind, ContextValue, ErrorKind};
 use crate::config::{self, renamed};
 
 /// Commands that make other programs serve.
-const SERVE: [&str; 7] = ["serve", "server", "run", "start", "up", "daemon", "reverse-proxy"];
+const SERVE: [&str; 6] = ["serve", "server", "run", "up", "daemon", "reverse-proxy"];
 /// Commands that make other programs validate their configuration.
 const CHECK: [&str; 5] = ["configtest", "lint", "test", "validate", "verify"];
+/// Commands with which process managers list what runs.
+const LIST: [&str; 4] = ["list", "ls", "ps", "service"];
 
 /// Adds a tip on what to type instead, where clap has none.
 pub(super) fn with_tip(mut error: clap::Error) -> clap::Error {
@@ -43,6 +45,14 @@ fn context(error: &clap::Error, kind: ContextKind) -> String {
 fn instead_of_command(word: &str, is_near_one: bool) -> Option<String> {
     if CHECK.contains(&word) {
         Some("to validate the settings, run `pmesh check`".into())
+    } else if LIST.contains(&word) {
+        Some("to see the services, run `pmesh services`".into())
+    } else if ["log", "logs"].contains(&word) {
+        Some("to see the output of services, run `pmesh services logs`".into())
+    } else if ["stop", "restart"].contains(&word) {
+        Some(format!("to {word} a service, run `pmesh services {word} NAME`"))
+    } else if word == "start" {
+        Some("to serve, run `pmesh` without a command; to start a service, run `pmesh services start NAME`".into())
     } else if word.contains(':') || word.contains('=') {
         Some(format!("write a route as one word: --route app.example.com={}", word.rsplit('=').next()?))
     } else if word.contains(['/', '.']) {

@@ -1,6 +1,6 @@
 //! Queries the node in this home, or another node through the mesh.
 
-use std::{io, os::unix::fs::MetadataExt, path::PathBuf, time::Duration};
+use std::{io, ops::ControlFlow, os::unix::fs::MetadataExt, path::PathBuf, time::Duration};
 
 use nix::unistd::{Uid, User};
 use pmesh_layers::{connect::SourceConnector, identity::NodeName};
@@ -9,7 +9,7 @@ use tokio::time::timeout;
 use tower::BoxError;
 
 use crate::{
-    admin::{Client, ClientError, StatusReport},
+    admin::{Client, ClientError, ErrorReport, StatusReport},
     mesh::{NodeClient, NodeClientError, identity},
     secret::Secrets,
     server::lock::{self, Holder},
@@ -27,6 +27,22 @@ pub(super) async fn get<T: DeserializeOwned>(settings: &Settings, path: &str) ->
 /// Sends `POST path` to the node in this home.
 pub(super) async fn post<T: DeserializeOwned>(settings: &Settings, path: &str) -> Result<T, Unreachable> {
     Client::new(&settings.admin).post(path).await.map_err(|error| Unreachable::from_error(error, settings))
+}
+
+/// Sends `POST path` to the node in this home, and waits for the response however long it takes.
+pub(super) async fn post_patiently<T: DeserializeOwned>(settings: &Settings, path: &str) -> Result<T, Unreachable> {
+    let posted = Client::new(&settings.admin).post_patiently(path).await;
+    posted.map_err(|error| Unreachable::from_error(error, settings))
+}
+
+/// Sends `GET path` to the node in this home, and passes each line of the response to `take`.
+pub(super) async fn stream<T: DeserializeOwned>(
+    settings: &Settings,
+    path: &str,
+    take: impl FnMut(T) -> ControlFlow<()>,
+) -> Result<(), Unreachable> {
+    let streamed = Client::new(&settings.admin).stream(path, take).await;
+    streamed.map_err(|error| Unreachable::from_error(error, settings))
 }
 
 /// Sends `POST path` with JSON to the node in this home.
@@ -78,6 +94,18 @@ impl OtherNode {
 /// Runs a future on this thread.
 pub(super) fn block_on<T>(work: impl Future<Output = Result<T, BoxError>>) -> Result<T, BoxError> {
     tokio::runtime::Builder::new_current_thread().enable_all().build()?.block_on(work)
+}
+
+/// Returns the node's message as JSON if `error` says that the node could not do what was requested; `None` for other
+/// errors.
+///
+/// # Errors
+///
+/// None.
+pub fn failure_as_json(error: &(dyn std::error::Error + 'static)) -> Result<Option<String>, BoxError> {
+    let Some(Unreachable::Failed(message)) = error.downcast_ref() else { return Ok(None) };
+    let report = ErrorReport { message: message.clone(), time: None };
+    Ok(Some(serde_json::to_string_pretty(&report)? + "\n"))
 }
 
 /// Why a node cannot be reached. Each message says what to do.

@@ -9,19 +9,21 @@ mod peers;
 mod reload;
 mod routes;
 mod secret;
+mod services;
 mod span;
 mod status;
 mod upstreams;
 
 pub use self::{
-    ask::Unreachable,
+    ask::{Unreachable, failure_as_json},
     check::{check, failed_check},
     explain::{explain_from_settings, explain_live},
     hash_password::hash_password,
     peers::peers,
-    reload::{failed_reload, reload},
+    reload::reload,
     routes::routes,
     secret::secret,
+    services::{act_on_service, service_logs, services},
     status::status,
     upstreams::upstreams,
 };

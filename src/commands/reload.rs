@@ -2,13 +2,8 @@
 
 use tower::BoxError;
 
-use super::ask::{Unreachable, block_on, post};
-use crate::{
-    admin::{ErrorReport, ReloadReport},
-    columns::columns,
-    mesh::ListenerReport,
-    settings::Settings,
-};
+use super::ask::{block_on, post};
+use crate::{admin::ReloadReport, columns::columns, mesh::ListenerReport, settings::Settings};
 
 /// How many names of each kind are printed. JSON has all.
 const SHOWN: usize = 20;
@@ -21,17 +16,6 @@ const SHOWN: usize = 20;
 pub fn reload(settings: &Settings, json: bool) -> Result<String, BoxError> {
     let report: ReloadReport = block_on(async { Ok(post(settings, "/v1/reload").await?) })?;
     if json { Ok(serde_json::to_string_pretty(&report)? + "\n") } else { Ok(text(&report)) }
-}
-
-/// Returns the node's message as JSON if `error` says that the configuration cannot be used; `None` for other errors.
-///
-/// # Errors
-///
-/// None.
-pub fn failed_reload(error: &(dyn std::error::Error + 'static)) -> Result<Option<String>, BoxError> {
-    let Some(Unreachable::Failed(message)) = error.downcast_ref() else { return Ok(None) };
-    let report = ErrorReport { message: message.clone(), time: None };
-    Ok(Some(serde_json::to_string_pretty(&report)? + "\n"))
 }
 
 fn text(report: &ReloadReport) -> String {

@@ -14,8 +14,12 @@ use crate::{
     admin::{ConfigurationReport, JwtKeysReport, StatusReport},
     columns::columns,
     mesh::{PeersReport, RegistryReport},
+    services::report::ServiceState,
     settings::{Settings, and_included},
 };
+
+/// How many names of services are printed for each state.
+const NAMES: usize = 5;
 
 /// Returns the state of the node in this home, or of the one called `other`, as text or JSON.
 ///
@@ -43,13 +47,14 @@ async fn report_of(mut node: OtherNode) -> Result<StatusReport, Unreachable> {
         registry: node.get("/v1/registry").await?,
         counters: node.get("/v1/counters").await?,
         jwt_keys: Vec::new(),
+        services: BTreeMap::new(),
         peers: node.get("/v1/peers").await?,
     })
 }
 
 fn rows(status: &StatusReport) -> Vec<[String; 2]> {
-    let StatusReport { node, configuration, health, registry, counters, jwt_keys, peers: PeersReport { peers } } =
-        status;
+    let StatusReport { node, configuration, health, registry, counters, jwt_keys, services, peers } = status;
+    let PeersReport { peers } = peers;
     let row = |key: &str, value: String| [key.to_owned(), value];
     let mut rows = vec![
         row("node", format!("{}, {}", node.name, state(health.serving, node.uptime))),
@@ -69,6 +74,9 @@ fn rows(status: &StatusReport) -> Vec<[String; 2]> {
     rows.push(row("serves", routes(&node.serves)));
     rows.push(row("registry", registry_line(registry)));
     rows.extend(jwt_keys.iter().map(|keys| row("jwt keys", jwt_keys_line(keys))));
+    if !services.is_empty() {
+        rows.push(row("services", services_line(services)));
+    }
     let count = |state: &str| peers.iter().filter(|peer| peer.state == state).count();
     rows.push(row("peers", format!("{}: {} alive, {} dead", peers.len(), count("alive"), count("dead"))));
     rows.push(row("connections", counters.connections.to_string()));
@@ -116,6 +124,21 @@ fn jwt_keys_line(JwtKeysReport { url, keys, error }: &JwtKeysReport) -> String {
     format!("{url}, {keys} keys{}", error.unwrap_or_default())
 }
 
+/// `3 ready, 1 failed: api`. Those that are ready or idle need no names.
+fn services_line(services: &BTreeMap<ServiceState, Vec<String>>) -> String {
+    let line = |(state, names): (&ServiceState, &Vec<String>)| {
+        let more = names.len().saturating_sub(NAMES);
+        let names = match state {
+            ServiceState::Ready | ServiceState::Idle => String::new(),
+            _ if more > 0 => format!(": {} and {more} more", names[..NAMES].join(", ")),
+            _ => format!(": {}", names.join(", ")),
+        };
+        let count = services[state].len();
+        format!("{count} {state}{names}")
+    };
+    services.iter().map(line).collect::<Vec<_>>().join("; ")
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -134,6 +157,17 @@ mod tests {
         let file = Some("/etc/pmesh/config.toml".to_owned());
         let later = ConfigurationReport { generation: 2, file, included: 3, ..first };
         assert_eq!(configuration_line(&later), "/etc/pmesh/config.toml and 3 included files, generation 2, for 0s");
+    }
+
+    #[test]
+    fn services_that_are_not_ready_are_named() {
+        let names = |names: &str| names.split(' ').map(str::to_owned).collect();
+        let services = [
+            (ServiceState::Failed, names("api")),
+            (ServiceState::Ready, names("a b c")),
+            (ServiceState::Starting, names("d e f g h i j")),
+        ];
+        assert_eq!(services_line(&services.into()), "3 ready; 7 starting: d, e, f, g, h and 2 more; 1 failed: api");
     }
 
     #[test]

@@ -11,16 +11,20 @@ use pmesh_layers::{
     balance::{EndpointStats, Health, HealthState},
     pool::PoolStats,
 };
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{broadcast, mpsc, oneshot};
 
 use super::{control::ControlRequest, process::Process};
 use crate::{
     admin::{
         ConfigurationReport, EndpointReport, EndpointState, ErrorReport, JwtKeysReport, Node, ReloadReport,
-        RoutesReport, SecretReport, Socket, SocketError, StatusReport, UpstreamsReport,
+        RoutesReport, SecretReport, ServiceAction, Socket, SocketError, StatusReport, UpstreamsReport,
     },
     explain::{Explanation, Question, explain},
     mesh::About,
+    services::{
+        handle::Services,
+        report::{OutputLine, ServiceReport, ServicesReport},
+    },
     settings::{Route, Settings},
     telemetry::causes::with_causes,
     upstream::{
@@ -34,6 +38,7 @@ use crate::{
 pub(super) struct Admin {
     pub(super) process: Arc<Process>,
     pub(super) about: Arc<About>,
+    pub(super) services: Services,
     pub(super) requests: mpsc::UnboundedSender<ControlRequest>,
 }
 
@@ -55,6 +60,7 @@ impl Node for Admin {
             registry: self.about.registry(),
             counters: self.about.counters(),
             jwt_keys: generation.routes.fetched_jwt_keys().into_iter().map(jwt_keys).collect(),
+            services: self.services.report().by_state(),
             peers: self.about.peers(),
         }
     }
@@ -93,6 +99,29 @@ impl Node for Admin {
         }
         endpoints.sort_by(|one, other| one.address.cmp(&other.address));
         UpstreamsReport { endpoints }
+    }
+
+    fn services(&self) -> ServicesReport {
+        self.services.report()
+    }
+
+    fn act_on_service(&self, name: String, action: ServiceAction) -> BoxFuture<'static, Result<ServiceReport, String>> {
+        let services = self.services.clone();
+        Box::pin(async move {
+            match action {
+                ServiceAction::Start => services.start(&name).await,
+                ServiceAction::Stop => services.stop(&name).await,
+                ServiceAction::Restart => services.restart(&name).await,
+            }
+        })
+    }
+
+    fn service_output(
+        &self,
+        service: Option<&str>,
+        count: usize,
+    ) -> Result<(Vec<OutputLine>, broadcast::Receiver<OutputLine>), String> {
+        self.services.output(service, count)
     }
 
     fn explain(&self, question: Question) -> BoxFuture<'static, Result<Explanation, String>> {

@@ -29,6 +29,7 @@ use crate::{
     file_watch::FileWatch,
     mesh::{self, About, Announcement, Api, IdentityWatch, Instance, Peers, Registry, RegistryOptions, Seal},
     secret::{CONTEXT, SecretWatch, Secrets},
+    services::handle::Services,
     settings::{Loaded, Settings, Values, summary},
     telemetry::counters::{Counters, LimitCounters, copies},
     upstream::Endpoints,
@@ -171,8 +172,12 @@ impl Server {
         let mut listeners = Listeners::default();
         listeners.apply(plan, &workers);
         let (requests, received) = mpsc::unbounded_channel();
-        let node: Arc<dyn Node> =
-            Arc::new(Admin { process: Arc::clone(&process), about: Arc::clone(&about), requests });
+        let node: Arc<dyn Node> = Arc::new(Admin {
+            process: Arc::clone(&process),
+            about: Arc::clone(&about),
+            services: Services::default(),
+            requests,
+        });
         let control = Control {
             process: Arc::clone(&process),
             reloader: Reloader {

@@ -1,5 +1,7 @@
 //! The state of services, as the admin API reports it.
 
+use std::{collections::BTreeMap, fmt};
+
 use serde::{Deserialize, Serialize};
 
 /// The state of all services.
@@ -7,6 +9,17 @@ use serde::{Deserialize, Serialize};
 pub struct ServicesReport {
     /// By name.
     pub services: Vec<ServiceReport>,
+}
+
+impl ServicesReport {
+    /// The names of the services, by state.
+    pub fn by_state(&self) -> BTreeMap<ServiceState, Vec<String>> {
+        let mut names = BTreeMap::<_, Vec<_>>::new();
+        for service in &self.services {
+            names.entry(service.state).or_default().push(service.name.clone());
+        }
+        names
+    }
 }
 
 /// The state of a service.
@@ -28,7 +41,7 @@ pub struct ServiceReport {
 }
 
 /// The state of a service as a whole.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum ServiceState {
     /// All instances are ready.
@@ -45,6 +58,20 @@ pub enum ServiceState {
     Stopped,
     /// No instance runs, and none will be started.
     Failed,
+}
+
+impl fmt::Display for ServiceState {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Ready => "ready",
+            Self::Degraded => "degraded",
+            Self::Starting => "starting",
+            Self::RollingOut => "rolling out",
+            Self::Idle => "idle",
+            Self::Stopped => "stopped",
+            Self::Failed => "failed",
+        })
+    }
 }
 
 /// The state of an instance.
@@ -91,6 +118,19 @@ pub enum InstanceState {
     BackingOff,
     /// Does not run, and is not started again by itself.
     Stopped,
+}
+
+impl fmt::Display for InstanceState {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Starting => "starting",
+            Self::Ready => "ready",
+            Self::Draining => "draining",
+            Self::Stopping => "stopping",
+            Self::BackingOff => "backing off",
+            Self::Stopped => "stopped",
+        })
+    }
 }
 
 /// Something that happened.

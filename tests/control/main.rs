@@ -17,6 +17,7 @@ mod queries;
 mod reload;
 mod rotation;
 mod secrets;
+mod services;
 
 use std::{
     io::Write,
