@@ -6,6 +6,7 @@ use crate::{Page, root};
 
 /// Messages of other programs, of the system and of libraries.
 const OTHERS: &[&str] = &[
+    "Address already in use",
     "Bad Gateway",
     "Connection refused",
     "Empty reply from server",
@@ -41,9 +42,11 @@ fn paths_of_the_api_exist() {
     let mut paths = 0;
     for page in crate::pages() {
         for span in page.spans.iter().filter(|span| span.code.contains("/v1/")) {
-            let path =
-                span.code.split_whitespace().find_map(|word| word.find("/v1/").map(|start| &word[start..])).unwrap();
-            assert!(sources.contains(&format!("\"{path}\"")), "{}: there is no {path}", page.name);
+            let path = &span.code[span.code.find("/v1/").unwrap()..];
+            let path = path.split(' ').next().unwrap();
+            let without_query = path.split('?').next().unwrap();
+            let is_known = [path, without_query].iter().any(|path| sources.contains(&format!("\"{path}\"")));
+            assert!(is_known, "{}: there is no {path}", page.name);
             paths += 1;
         }
     }

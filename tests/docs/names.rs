@@ -36,9 +36,13 @@ const OTHERS: &[&str] = &[
     "wrk",
 ];
 
+/// Variables that services get.
+const OF_SERVICES: [&str; 2] = ["PMESH_SERVICE", "PMESH_INSTANCE"];
+
 #[test]
 fn variables_exist() {
-    let known: BTreeSet<_> = SETTINGS.iter().filter_map(|setting| setting.variable).collect();
+    let of_settings = SETTINGS.iter().filter_map(|setting| setting.variable);
+    let known: BTreeSet<_> = of_settings.chain(OF_SERVICES).collect();
     for page in pages() {
         let words = page.text.split(|c: char| !c.is_ascii_alphanumeric() && c != '_');
         // The prefix alone means all of them.
@@ -173,8 +177,8 @@ fn is_flag(flag: &str) -> bool {
         Arguments::parse(arguments).err().is_none_or(|error| error.kind() != ErrorKind::UnknownArgument)
     };
     let commands = commands::subcommands();
-    let of_secret = ["show", "set", "rotate"].map(|command| ["secret", command]);
-    is_known(&[]) || commands.iter().any(|command| is_known(&[command])) || of_secret.iter().any(|path| is_known(path))
+    let below = [["secret", "set"], ["secret", "rotate"], ["services", "logs"]];
+    is_known(&[]) || commands.iter().any(|command| is_known(&[command])) || below.iter().any(|path| is_known(path))
 }
 
 /// The keys in a piece of code: words with `_`, in brackets, or before ` = `.
