@@ -98,7 +98,7 @@ fn instance_row(service: &ServiceReport, instance: &InstanceReport) -> [String; 
     [
         label(service, instance),
         state(service, instance),
-        instance.address.clone(),
+        or_dash(Some(instance.address.clone()).filter(|address| !address.is_empty())),
         or_dash(instance.pid.map(|pid| pid.to_string())),
         or_dash(instance.started.filter(|_| instance.pid.is_some()).map(since)),
         instance.restarts.to_string(),
