@@ -19,7 +19,8 @@ pub fn reload(settings: &Settings, json: bool) -> Result<String, BoxError> {
 }
 
 fn text(report: &ReloadReport) -> String {
-    let ReloadReport { generation, took_ms, routes, settings, needs_restart, opened, closed, warnings } = report;
+    let ReloadReport { generation, took_ms, routes, services, settings, needs_restart, opened, closed, warnings } =
+        report;
     let listeners = |listeners: &[ListenerReport]| -> Vec<String> {
         listeners.iter().map(|ListenerReport { name, address }| format!("{name} {address}")).collect()
     };
@@ -27,6 +28,9 @@ fn text(report: &ReloadReport) -> String {
         ("routes added", &routes.added),
         ("routes changed", &routes.changed),
         ("routes removed", &routes.removed),
+        ("services added", &services.added),
+        ("services changed", &services.changed),
+        ("services removed", &services.removed),
         ("settings changed", settings),
         ("listeners opened", &listeners(opened)),
         ("listeners closed", &listeners(closed)),

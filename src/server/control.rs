@@ -1,7 +1,7 @@
 //! The control thread, which runs alongside the workers.
 //!
-//! It reloads the configuration, answers the admin API, probes other nodes, picks up changed secrets and certificates,
-//! and renews the certificate that this node presents to others.
+//! It reloads the configuration, answers the admin API, supervises the services, probes other nodes, picks up changed
+//! secrets and certificates, and renews the certificate that this node presents to others.
 
 use std::{fmt, io, panic::AssertUnwindSafe, sync::Arc, thread, time::Duration};
 
@@ -15,6 +15,7 @@ use crate::{
     admin::{self, Node, ReloadReport, SecretReport, Socket},
     file_watch::Refresh,
     mesh::IdentityWatch,
+    services::supervisor::Supervisor,
     telemetry::causes::with_causes,
 };
 
@@ -36,6 +37,8 @@ pub struct Control {
     pub process: Arc<Process>,
     /// Replaces the configuration.
     pub reloader: Reloader,
+    /// Runs the services.
+    pub supervisor: Option<Supervisor>,
     /// Switches to a new secret; `None` if the secret is not in a file.
     pub handover: Option<Handover>,
     /// Watches the files of the certificate that this node presents to others.
@@ -53,7 +56,7 @@ impl fmt::Debug for Control {
 }
 
 /// Starts the thread. It checks files every second until `stop` is true, and rereads all of them when `hangup` is
-/// notified.
+/// notified. At the end, it stops the services.
 ///
 /// # Errors
 ///
@@ -72,6 +75,7 @@ pub fn start(
                 _ = stop.wait_for(|stop| *stop) => {}
                 () = control.run(&hangup) => {}
             }
+            control.reloader.services.shut_down().await;
         });
         // Does not wait for name lookups, which would delay shutdown.
         runtime.shutdown_background();
@@ -93,6 +97,13 @@ impl Control {
                 tracing::warn!(%error, "orphans stay as zombies");
             }
         });
+        if let Some(supervisor) = self.supervisor.take() {
+            tokio::spawn(async move {
+                if tokio::spawn(supervisor.run()).await.is_err_and(|error| error.is_panic()) {
+                    tracing::error!("the supervisor of the services panicked, so all services end; this is a bug");
+                }
+            });
+        }
         let generation = self.process.generation();
         self.reloader.publish(None, &generation.settings);
     }

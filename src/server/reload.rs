@@ -23,7 +23,8 @@ use crate::{
     config::{Source, Watched},
     file_watch::{FileWatch, Refresh},
     mesh::{About, Announcement, ListenerReport, Prober, Renewal, Served},
-    settings::{Loaded, Settings, Values},
+    services::handle::{Services, Wanted},
+    settings::{Loaded, Service, ServiceName, Settings, Values},
     telemetry::logging,
     upstream::ConnectionSettings,
 };
@@ -87,6 +88,7 @@ pub struct Reloader {
     /// The files that were read, or the paths that were tried.
     pub(super) files: FileWatch,
     pub(super) prober: Option<AbortHandle>,
+    pub(super) services: Services,
 }
 
 impl Reloader {
@@ -165,6 +167,7 @@ impl Reloader {
             generation: next.number,
             took_ms: began.elapsed().as_millis().try_into().unwrap_or(u64::MAX),
             routes: ChangesReport { added: routes.added, changed: routes.changed, removed: routes.removed },
+            services: service_changes(&current.settings.services, &next.settings.services),
             settings: keys(false),
             needs_restart: keys(true),
             opened: moved.opened.iter().map(ListenerReport::new).collect(),
@@ -182,8 +185,14 @@ impl Reloader {
         Ok((swaps, plan))
     }
 
-    /// Passes the new settings on to other nodes and the prober.
+    /// Passes the new settings on to services, other nodes and the prober.
     pub(super) fn publish(&mut self, before: Option<&Settings>, now: &Settings) {
+        self.services.apply(Wanted {
+            services: now.services.clone(),
+            instances: self.process.current().services.clone(),
+            drain_limit: now.shutdown_timeout,
+            home: now.home.clone(),
+        });
         self.process.current().routes.refresh_jwt_keys(false);
         self.about.listeners.store(Arc::new(self.listeners.addresses()));
         self.about.serves.store(Arc::new(Served::from_settings(now)));
@@ -220,8 +229,23 @@ impl fmt::Debug for Reloader {
     }
 }
 
+fn service_changes(before: &[Service], now: &[Service]) -> ChangesReport {
+    let find = |services: &[Service], name: &ServiceName| services.iter().find(|one| one.name == *name).cloned();
+    let names = |services: &[Service], is_one: &dyn Fn(&Service) -> bool| {
+        services.iter().filter(|one| is_one(one)).map(|one| one.name.to_string()).collect()
+    };
+    // Where a service was written is no change.
+    let is_same = |one: &Service, other: &Service| *one == Service { origin: one.origin.clone(), ..other.clone() };
+    ChangesReport {
+        added: names(now, &|one| find(before, &one.name).is_none()),
+        changed: names(now, &|one| find(before, &one.name).is_some_and(|other| !is_same(one, &other))),
+        removed: names(before, &|one| find(now, &one.name).is_none()),
+    }
+}
+
 fn log(report: &ReloadReport) {
-    let ReloadReport { generation, took_ms, routes, settings, needs_restart, opened, closed, warnings } = report;
+    let ReloadReport { generation, took_ms, routes, services, settings, needs_restart, opened, closed, warnings } =
+        report;
     let addresses = |listeners: &[ListenerReport]| {
         let each = listeners.iter().map(|one| format!("{} {}", one.name, one.address));
         (!listeners.is_empty()).then(|| each.collect::<Vec<_>>().join(", "))
@@ -232,6 +256,9 @@ fn log(report: &ReloadReport) {
         added = names(&routes.added),
         changed = names(&routes.changed),
         removed = names(&routes.removed),
+        added_services = names(&services.added),
+        changed_services = names(&services.changed),
+        removed_services = names(&services.removed),
         settings = names(settings),
         opened = addresses(opened),
         closed = addresses(closed),

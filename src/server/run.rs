@@ -29,7 +29,7 @@ use crate::{
     file_watch::FileWatch,
     mesh::{self, About, Announcement, Api, IdentityWatch, Instance, Peers, Registry, RegistryOptions, Seal},
     secret::{CONTEXT, SecretWatch, Secrets},
-    services::handle::Services,
+    services::supervisor::Supervisor,
     settings::{Loaded, Settings, Values, summary},
     telemetry::counters::{Counters, LimitCounters, copies},
     upstream::Endpoints,
@@ -172,10 +172,11 @@ impl Server {
         let mut listeners = Listeners::default();
         listeners.apply(plan, &workers);
         let (requests, received) = mpsc::unbounded_channel();
+        let (supervisor, services) = Supervisor::new(builder.traffic());
         let node: Arc<dyn Node> = Arc::new(Admin {
             process: Arc::clone(&process),
             about: Arc::clone(&about),
-            services: Services::default(),
+            services: services.clone(),
             requests,
         });
         let control = Control {
@@ -195,7 +196,9 @@ impl Server {
                 watched,
                 files,
                 prober: None,
+                services,
             },
+            supervisor: Some(supervisor),
             handover,
             identity,
             admin: admin.map(|socket| (socket, node)),
@@ -203,7 +206,7 @@ impl Server {
         };
         drop(generation);
         let hangup = Arc::<Notify>::default();
-        // Commands are answered until all workers are done.
+        // Commands are answered, and services run, until all workers are done.
         let (drained, is_drained) = watch::channel(false);
         let control = control::start(control, Arc::clone(&hangup), is_drained)?;
         self.signals.on_first(

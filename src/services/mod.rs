@@ -5,10 +5,15 @@
 //! - [`traffic`] is what the supervisor needs to know about requests;
 //! - [`report`] is what `pmesh services` shows;
 //! - [`keeper`] is the process that starts them, so that none outlives pmesh;
+//! - [`supervisor`] runs them;
 //! - [`handle`] is how the admin API and reloads reach the supervisor.
 
 pub mod handle;
 pub mod keeper;
+mod recent;
 pub mod report;
+mod shared;
+pub mod supervisor;
 pub mod table;
 pub mod traffic;
+mod usage;

@@ -1,0 +1,262 @@
+//! The world as it is: the keeper, pipes, probes and watched files.
+
+use std::{
+    collections::{BTreeMap, HashMap},
+    io,
+    path::{Path, PathBuf},
+    sync::Arc,
+    time::Duration,
+};
+
+use pmesh_layers::wait_ready::Readiness;
+use tokio::{
+    sync::mpsc,
+    task::{AbortHandle, JoinSet},
+    time::timeout,
+};
+
+use super::{
+    launch,
+    notify::{self, Notice, NotifySocket},
+    output::{Files, Reading, Sink},
+    probe, watch,
+    world::{Ending, Event, World},
+};
+use crate::{
+    services::{
+        keeper::{ExitStatus, Keeper},
+        shared::Shared,
+        table::Slot,
+        traffic::{Traffic, Use},
+    },
+    settings::{
+        Ready, Service, ServiceName, ServiceOutput,
+        endpoint::{Instance, InstanceAddress},
+    },
+};
+
+/// How long to wait for the last output of a process that was never ready, which says why.
+const LAST_OUTPUT: Duration = Duration::from_millis(250);
+
+/// Something that the state of the services has to follow up on.
+#[derive(Debug)]
+pub(super) enum News {
+    /// An event of the process with this id.
+    Process(u64, Event),
+    /// A request waits for this service.
+    Wanted(ServiceName),
+    /// A watched file of this service has changed.
+    FileChanged(ServiceName),
+}
+
+/// What the state of the services needs from outside.
+#[derive(Debug)]
+pub(super) struct Live {
+    pub(super) keeper: Option<Keeper>,
+    /// The folder for the files of the program.
+    pub(super) home: PathBuf,
+    news: mpsc::UnboundedSender<News>,
+    traffic: Arc<dyn Traffic>,
+    shared: Arc<Shared>,
+    files: Files,
+    last_id: u64,
+    running: HashMap<u64, Running>,
+    watches: BTreeMap<ServiceName, Watch>,
+    wanted: HashMap<ServiceName, JoinSet<()>>,
+}
+
+/// What belongs to a process.
+#[derive(Debug)]
+struct Running {
+    sink: Arc<Sink>,
+    reading: Option<Reading>,
+    /// Finds out when it is ready. Ends when this is dropped.
+    _probe: JoinSet<()>,
+}
+
+#[derive(Debug)]
+struct Watch {
+    paths: Vec<PathBuf>,
+    task: AbortHandle,
+}
+
+impl Live {
+    pub(super) fn new(traffic: Arc<dyn Traffic>, shared: Arc<Shared>) -> (Self, mpsc::UnboundedReceiver<News>) {
+        let (news, received) = mpsc::unbounded_channel();
+        let live = Self {
+            keeper: None,
+            home: PathBuf::new(),
+            news,
+            traffic,
+            shared,
+            files: Files::default(),
+            last_id: 0,
+            running: HashMap::new(),
+            watches: BTreeMap::new(),
+            wanted: HashMap::new(),
+        };
+        (live, received)
+    }
+
+    /// Watches the files of these services, and no others.
+    pub(super) fn watch<'a>(&mut self, services: impl Iterator<Item = &'a Service>) {
+        let mut before = std::mem::take(&mut self.watches);
+        for service in services.filter(|service| !service.watch.is_empty()) {
+            let known = before.remove(&service.name);
+            let known = known.filter(|known| known.paths == service.watch && !known.task.is_finished());
+            let watch = known.unwrap_or_else(|| {
+                let (news, name) = (self.news.clone(), service.name.clone());
+                let changed = move || drop(news.send(News::FileChanged(name.clone())));
+                let task = tokio::spawn(watch::watch(service.watch.clone(), changed)).abort_handle();
+                Watch { paths: service.watch.clone(), task }
+            });
+            self.watches.insert(service.name.clone(), watch);
+        }
+    }
+
+    /// The keeper could not start a process.
+    pub(super) fn failed(&self, id: u64, error: &str) {
+        let text = format!("cannot be started: {error}");
+        self.send(id, Event::Ended(Ending { text, is_success: false, was_launched: false }));
+    }
+
+    /// A process has exited. If its last output is of interest, reads that first.
+    pub(super) fn exited(&mut self, id: u64, status: ExitStatus, is_output_wanted: bool) {
+        let ending = Ending { text: status.to_string(), is_success: status.is_success(), was_launched: true };
+        let reading = self.running.get_mut(&id).and_then(|running| running.reading.take());
+        match reading {
+            Some(mut reading) if is_output_wanted => {
+                let news = self.news.clone();
+                tokio::spawn(async move {
+                    let _ = timeout(LAST_OUTPUT, reading.finish()).await;
+                    reading.detach();
+                    let _ = news.send(News::Process(id, Event::Ended(ending)));
+                });
+            }
+            reading => {
+                reading.into_iter().for_each(Reading::detach);
+                self.send(id, Event::Ended(ending));
+            }
+        }
+    }
+
+    fn try_launch(&mut self, id: u64, service: &Service, slot: &Slot) -> io::Result<()> {
+        let keeper = self.keeper.as_ref().ok_or_else(|| io::Error::other("the keeper is not running"))?;
+        let folder = self.home.join("services");
+        if let InstanceAddress::Unix(path) = &slot.instance.address {
+            prepare_socket(path)?;
+        }
+        let mut socket = None;
+        if service.ready == Ready::Notify {
+            let name = format!("{}-{}-{}", service.name, slot.instance.number, slot.half());
+            socket = Some(NotifySocket::bind(&folder, &name)?);
+        }
+        let launch = launch::launch(service, slot, socket.as_ref().map(NotifySocket::address));
+        let output = keeper.launch(id, &launch)?;
+        let name = service.name.to_string();
+        let sink = Sink::to_log(name, slot.instance.number, self.shared.recent(service.name.as_str()));
+        let sink = Arc::new(match &service.output {
+            ServiceOutput::Log => sink,
+            ServiceOutput::File(path) => sink.to_file(path.clone(), self.files.clone()),
+            ServiceOutput::Off => sink.nowhere(),
+        });
+        let reading = Some(Reading::start(output, &sink));
+        let probe = self.probe(id, service, slot, socket);
+        self.running.insert(id, Running { sink, reading, _probe: probe });
+        Ok(())
+    }
+
+    fn probe(&self, id: u64, service: &Service, slot: &Slot, socket: Option<NotifySocket>) -> JoinSet<()> {
+        let (news, instance) = (self.news.clone(), slot.instance.clone());
+        let path = match &service.ready {
+            Ready::Path(path) => Some(path.clone()),
+            Ready::Port | Ready::Notify => None,
+        };
+        let mut tasks = JoinSet::new();
+        tasks.spawn(async move {
+            let send = |event| drop(news.send(News::Process(id, event)));
+            let Some(socket) = socket else {
+                probe::until_ready(&instance, path.as_ref()).await;
+                return send(Event::Ready);
+            };
+            while let Ok(notices) = socket.next().await {
+                for notice in notices {
+                    send(match notice {
+                        Notice::Ready => Event::Ready,
+                        Notice::Stopping => Event::Leaving,
+                    });
+                }
+            }
+        });
+        tasks
+    }
+
+    fn send(&self, id: u64, event: Event) {
+        // An error means that nobody is interested any more.
+        let _ = self.news.send(News::Process(id, event));
+    }
+}
+
+impl World for Live {
+    fn new_id(&mut self) -> u64 {
+        self.last_id += 1;
+        self.last_id
+    }
+
+    fn launch(&mut self, id: u64, service: &Service, slot: &Slot) {
+        if let Err(error) = self.try_launch(id, service, slot) {
+            self.failed(id, &error.to_string());
+        }
+    }
+
+    fn signal(&mut self, id: u64, signal: i32) {
+        if let Some(keeper) = &self.keeper {
+            keeper.signal(id, signal);
+        }
+    }
+
+    fn kill(&mut self, id: u64) {
+        if let Some(keeper) = &self.keeper {
+            keeper.kill(id);
+        }
+    }
+
+    fn last_line(&self, id: u64) -> Option<String> {
+        self.running.get(&id)?.sink.telling_line()
+    }
+
+    fn forget(&mut self, id: u64) {
+        if let Some(Running { reading: Some(reading), .. }) = self.running.remove(&id) {
+            reading.detach();
+        }
+    }
+
+    fn traffic(&self, instance: &Instance) -> Use {
+        self.traffic.of(instance)
+    }
+
+    fn await_request(&mut self, name: &ServiceName, readiness: &Readiness) {
+        let (news, readiness, of) = (self.news.clone(), readiness.clone(), name.clone());
+        let mut task = JoinSet::new();
+        task.spawn(async move {
+            readiness.wanted().await;
+            let _ = news.send(News::Wanted(of));
+        });
+        // The one before, if any, has ended or waits for the same.
+        self.wanted.insert(name.clone(), task);
+    }
+}
+
+impl Drop for Watch {
+    fn drop(&mut self) {
+        self.task.abort();
+    }
+}
+
+/// Makes room for a socket that a program is to bind.
+fn prepare_socket(path: &Path) -> io::Result<()> {
+    if let Some(folder) = path.parent() {
+        notify::create_folder(folder)?;
+    }
+    notify::remove(path)
+}

@@ -1,0 +1,6 @@
+//! Tests of the state of services, in a world where nothing happens but what they say.
+
+mod bench;
+mod rollouts;
+mod starts;
+mod stops;

@@ -1,0 +1,81 @@
+//! Watches the files of a service, for development.
+
+use std::{
+    collections::hash_map::DefaultHasher,
+    fs,
+    hash::{Hash, Hasher},
+    io,
+    os::unix::fs::MetadataExt,
+    path::{Path, PathBuf},
+    time::Duration,
+};
+
+use tokio::{
+    task::spawn_blocking,
+    time::{Instant, sleep},
+};
+
+/// The shortest pause between two looks. Files must stay unchanged for as long before a change counts.
+const PAUSE: Duration = Duration::from_millis(300);
+
+/// Looking takes at most this part of the time.
+const SHARE: u32 = 20;
+
+/// Maximum number of files and folders that are looked at.
+const MAX_FILES: usize = 50_000;
+
+/// Folders with files that programs write, or that are too many.
+const IGNORED: [&str; 4] = [".git", "node_modules", "target", "__pycache__"];
+
+/// Watches files and folders, and calls `changed` after each change once they have been unchanged for a moment.
+pub(super) async fn watch(paths: Vec<PathBuf>, mut changed: impl FnMut()) {
+    let Some((mut known, mut took)) = look(&paths).await else { return };
+    let mut is_changed = false;
+    loop {
+        sleep(PAUSE.max(took * SHARE)).await;
+        let Some((found, time)) = look(&paths).await else { return };
+        took = time;
+        if found != known {
+            (known, is_changed) = (found, true);
+        } else if is_changed {
+            is_changed = false;
+            changed();
+        }
+    }
+}
+
+/// What the files look like, and how long it took to find out. `None` if the runtime is shutting down.
+async fn look(paths: &[PathBuf]) -> Option<(u64, Duration)> {
+    let (paths, began) = (paths.to_vec(), Instant::now());
+    let found = spawn_blocking(move || {
+        let (mut hasher, mut left) = (DefaultHasher::new(), MAX_FILES);
+        for path in &paths {
+            // One that does not exist can be created later.
+            let _ = add(path, &mut hasher, &mut left);
+        }
+        hasher.finish()
+    });
+    Some((found.await.ok()?, began.elapsed()))
+}
+
+fn add(path: &Path, hasher: &mut DefaultHasher, left: &mut usize) -> io::Result<()> {
+    if *left == 0 {
+        return Ok(());
+    }
+    *left -= 1;
+    let metadata = fs::metadata(path)?;
+    path.hash(hasher);
+    if metadata.is_dir() {
+        let mut entries: Vec<_> = fs::read_dir(path)?.flatten().collect();
+        entries.sort_by_key(fs::DirEntry::file_name);
+        for entry in entries.into_iter().filter(|entry| !IGNORED.iter().any(|name| entry.file_name() == *name)) {
+            // Links are not followed: they could lead in a circle.
+            if entry.file_type().is_ok_and(|kind| !kind.is_symlink()) {
+                let _ = add(&entry.path(), hasher, left);
+            }
+        }
+    } else {
+        (metadata.dev(), metadata.ino(), metadata.size(), metadata.mtime(), metadata.mtime_nsec()).hash(hasher);
+    }
+    Ok(())
+}
