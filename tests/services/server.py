@@ -1,0 +1,49 @@
+"""The service of these tests. Files in its folder, and paths, make it misbehave."""
+
+import os
+import socketserver
+import sys
+import time
+from http.server import BaseHTTPRequestHandler
+
+NAME = f"{os.environ['PMESH_SERVICE']}/{os.environ['PMESH_INSTANCE']}"
+
+
+class Handler(BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+
+    def do_GET(self):
+        _, action, *rest = self.path.split("/")
+        text = NAME
+        if action == "pid":
+            text = str(os.getpid())
+        elif action == "env":
+            text = os.environ.get(rest[0], "(unset)")
+        elif action == "say":
+            print(rest[0], flush=True)
+        elif action == "exit":
+            os._exit(int(rest[0]))
+        elif action == "sleep":
+            time.sleep(float(rest[0]))
+        self.send_response(200)
+        self.send_header("Content-Length", str(len(text)))
+        self.end_headers()
+        self.wfile.write(text.encode())
+
+    def log_message(self, format, *arguments):
+        pass
+
+
+class Server(socketserver.ThreadingTCPServer):
+    allow_reuse_address = True
+    daemon_threads = True
+    request_queue_size = 128
+
+
+if os.path.exists("broken"):
+    sys.exit("the database is missing")
+if os.path.exists("slow"):
+    time.sleep(1)
+with Server((os.environ["HOST"], int(os.environ["PORT"])), Handler) as server:
+    print("version", os.environ.get("VERSION", "1"), flush=True)
+    server.serve_forever()
