@@ -27,8 +27,8 @@ pub(crate) const SERVICE: &[Key] = &[
     Key::inner(
         "command",
         texts("WORD"),
-        "The program and its arguments, as a list, in which {HOST}, {PORT}, {LISTEN} and {SOCKET} stand for the \
-         variables of each instance; or a line for /bin/sh, with $HOST, $PORT, $LISTEN and $SOCKET",
+        "The program and its arguments, as a list, in which {HOST}, {PORT}, {LISTEN}, {SOCKET}, {PMESH_SERVICE} and \
+         {PMESH_INSTANCE} stand for the variables of each instance; or a line for /bin/sh, with $HOST and so on",
     )
     .required(),
     Key::inner("cwd", FOLDER, "The folder in which it runs; default: the folder of this file"),

@@ -22,6 +22,8 @@ pub(crate) struct Merged {
     values: Value,
     sources: Figment,
     files: Option<Arc<Files>>,
+    /// Whether other keys of the file were ignored.
+    is_partial: bool,
 }
 
 impl Merged {
@@ -29,7 +31,17 @@ impl Merged {
     pub(super) fn new(sources: Figment, files: Option<Arc<Files>>) -> Self {
         // This cannot fail, because the sources have already been read.
         let values = sources.find_value("").unwrap_or_else(|_| Dict::new().into());
-        Self { values, sources, files }
+        Self { values, sources, files, is_partial: false }
+    }
+
+    /// Remembers that other keys of the file were ignored.
+    pub(super) fn partial(self) -> Self {
+        Self { is_partial: true, ..self }
+    }
+
+    /// Whether other keys of the file were ignored, so that a setting may only seem to be missing.
+    pub(crate) fn is_partial(&self) -> bool {
+        self.is_partial
     }
 
     /// The value of a setting, if any source sets it.

@@ -135,6 +135,9 @@ impl Source {
         if let Some(narrowed) = defaults.narrow(&merged) {
             merged = merge_with(&narrowed, files.as_ref());
         }
+        if keys.is_some() {
+            merged = merged.partial();
+        }
         doubts.extend(files.as_ref().and_then(|files| replaced_routes(files, &merged)));
         let file = files.as_ref().map(|files| files.main().to_owned());
         let included = files.iter().flat_map(|files| files.included()).map(Path::to_owned).collect();

@@ -6,7 +6,7 @@ use super::{
 };
 use crate::{
     columns::columns,
-    config::{Error, Kind, Node, Problem, ROUTE_KEYS, SETTINGS, Setting, did_you_mean, renamed},
+    config::{Error, Kind, Node, Problem, ROUTE_KEYS, SERVICE_KEYS, SETTINGS, Setting, did_you_mean, renamed},
 };
 
 /// Returns the values of settings and where they were set, as `pmesh explain` prints them.
@@ -27,6 +27,9 @@ pub fn explain(loaded: &Loaded, key: Option<&str>) -> Result<String, Error> {
         }
         if let Some(known) = ROUTE_KEYS.iter().find(|known| known.name == key) {
             return Problem::new(key, format!("a key of routes, not a setting: {}", known.help));
+        }
+        if let Some(known) = SERVICE_KEYS.iter().find(|known| known.name == key) {
+            return Problem::new(key, format!("a key of services, not a setting: {}", known.help));
         }
         if key.contains(['.', ':']) {
             return Problem::new(key, format!("not a setting; to explain a request, write https://{key}/"));

@@ -92,6 +92,8 @@ fn keys_are_found_in_code() {
         ("redirect = { to = \"/x\", status = 301 }", &["redirect"]),
         ("[[routes.routes]]", &["routes", "routes"]),
         ("[listeners.NAME]", &["listeners"]),
+        ("[services.web]", &["services"]),
+        ("[services.web.env]", &["services", "env"]),
         ("upstream", &[]),
         ("pool_*", &[]),
         ("X-Forwarded-For", &[]),
@@ -190,7 +192,13 @@ fn keys_in(code: &str) -> Vec<&str> {
     };
     let is_key = |word: &str| !word.is_empty() && word.bytes().all(|b| b.is_ascii_lowercase() || b == b'_');
     let stands_for_others = |segment: &&str| ["NAME", "table", "list"].contains(segment);
-    let segments: Vec<_> = path.split('.').filter(|segment| !stands_for_others(segment)).collect();
+    let mut segments: Vec<_> = path.split('.').filter(|segment| !stands_for_others(segment)).collect();
+    // The user chooses the name of a service, such as web in `[services.web]`.
+    if let ["services", name, ..] = segments[..]
+        && is_key(name)
+    {
+        segments.remove(1);
+    }
     if !segments.iter().all(|segment| is_key(segment)) {
         return Vec::new();
     }

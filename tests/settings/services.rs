@@ -241,6 +241,12 @@ fn a_route_can_come_from_a_flag() {
 }
 
 #[test]
+fn commands_ignore_services() {
+    let start = Start::new().variable("PMESH_ROUTE", "a=service://web").file("[services.web]\ncommand = []");
+    assert!(start.load().is_err() && start.source().load_for_command().is_ok());
+}
+
+#[test]
 fn changed_services_are_not_listed_among_the_settings() {
     let start = web("");
     let before = start.loaded().values();

@@ -8,8 +8,8 @@ use crate::{
     settings::{endpoint::Endpoint, service::ServiceName},
 };
 
-/// The names of all services.
-pub(in crate::settings) type Names = BTreeSet<String>;
+/// The names of all services, valid or not; `None` if they were not read.
+pub(in crate::settings) type Names = Option<BTreeSet<String>>;
 
 /// Reads an address, or a list. Returns `None` if all are invalid, and reports each invalid one.
 pub(super) fn read(
@@ -36,7 +36,7 @@ pub(super) fn read(
 
 fn with_advice(mut problem: Problem, node: &Node<'_>, services: &Names) -> Problem {
     if let Some(name) = node.value.as_str().filter(|name| is_name(name) && node.references().is_none()) {
-        problem.message += &match services.contains(name) {
+        problem.message += &match services.as_ref().is_some_and(|services| services.contains(name)) {
             true => format!("; for [services.{name}], write service://{name}"),
             false => "; groups below [upstreams] are planned, but not available in this version".to_owned(),
         };
@@ -52,9 +52,7 @@ fn check(name: &ServiceName, node: &Node<'_>, count: usize, services: &Names) ->
              \"service://{name}\", and `instances` in [services.{name}]"
         )));
     }
-    if services.contains(name.as_str()) {
-        return Ok(());
-    }
+    let Some(services) = services.as_ref().filter(|services| !services.contains(name.as_str())) else { return Ok(()) };
     let advice = match did_you_mean(name.as_str(), services.iter().map(String::as_str)) {
         nearest if !nearest.is_empty() => nearest,
         _ => match services.iter().take(5).map(|name| format!("[services.{name}]")).collect::<Vec<_>>() {

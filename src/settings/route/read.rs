@@ -31,7 +31,7 @@ pub(in crate::settings) struct RootDefaults<'a> {
     pub(in crate::settings) stall_timeout: Duration,
     pub(in crate::settings) stream_timeout: Duration,
     pub(in crate::settings) max_body: Option<u64>,
-    /// The names of all services, valid or not.
+    /// The names of all services.
     pub(in crate::settings) services: &'a Names,
     /// The pages that have been read so far.
     pub(in crate::settings) pages: &'a ReadPages,

@@ -2,8 +2,11 @@
 
 use std::collections::BTreeMap;
 
-use super::env_file;
-use crate::config::{Node, OF_INSTANCE, Problem, Problems};
+use super::{
+    env_file,
+    variable::{is_name, set_by_pmesh},
+};
+use crate::config::{Node, Problem, Problems};
 
 /// Reads `env_file` and `env`, which wins. Returns `None` if one is invalid, and reports that.
 pub(super) fn read(service: &Node<'_>, problems: &mut Problems) -> Option<BTreeMap<String, String>> {
@@ -42,23 +45,4 @@ fn check_name(name: &str, value: &Node<'_>) -> Result<(), Problem> {
         return Err(value.problem(format!("{name:?} is not the name of a variable")));
     }
     set_by_pmesh(name).map_or(Ok(()), |advice| Err(value.problem(advice)))
-}
-
-/// Whether a variable can have this name.
-pub(super) fn is_name(name: &str) -> bool {
-    !name.is_empty() && !name.contains(|c: char| c == '=' || c == '\0' || c.is_whitespace())
-}
-
-/// Advice on a variable that pmesh sets itself.
-fn set_by_pmesh(name: &str) -> Option<String> {
-    Some(match name {
-        "PORT" => "pmesh sets PORT for each instance: write port = … in the table of the service".into(),
-        "NOTIFY_SOCKET" => "pmesh sets NOTIFY_SOCKET: write ready = \"notify\" in the table of the service".into(),
-        "LISTEN_FDS" | "LISTEN_PID" | "LISTEN_FDNAMES" => {
-            format!("pmesh passes no sockets to services, so it removes {name}: remove this")
-        }
-        _ if OF_INSTANCE.contains(&name) => format!("pmesh sets {name} for each instance: remove this"),
-        _ if name.starts_with("PMESH_") => "names that begin with PMESH_ are pmesh's own: choose another name".into(),
-        _ => return None,
-    })
 }

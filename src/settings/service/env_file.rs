@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, fs, io, path::PathBuf};
 
-use super::env::is_name;
+use super::variable::is_name;
 use crate::config::{Merged, Node, Problem, Problems};
 
 /// The largest file that is read.

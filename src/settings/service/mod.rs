@@ -10,6 +10,7 @@ mod read;
 mod ready;
 mod signal;
 mod user;
+mod variable;
 mod words;
 
 use std::{collections::BTreeMap, fmt, path::PathBuf, time::Duration};

@@ -16,10 +16,13 @@ const STOP_TIMEOUT: Duration = Duration::from_secs(10);
 const MAX_BACKOFF: Duration = Duration::from_secs(30);
 const PORT: u16 = 8080;
 
-/// The names of all tables, valid or not.
-pub(in crate::settings) fn names(merged: &Merged) -> BTreeSet<String> {
+/// The names of all tables, valid or not; `None` if they were not read.
+pub(in crate::settings) fn names(merged: &Merged) -> Option<BTreeSet<String>> {
+    if merged.is_partial() {
+        return None;
+    }
     let tables = merged.node("services").and_then(|node| node.value.as_dict());
-    tables.into_iter().flat_map(|tables| tables.keys().cloned()).collect()
+    Some(tables.into_iter().flat_map(|tables| tables.keys().cloned()).collect())
 }
 
 /// Reads all tables, sorted by name, because the keys of a TOML table have no order.
