@@ -28,11 +28,11 @@ const UNREACHABLE: u8 = 1;
 const BAD_SETUP: u8 = 2;
 
 fn main() -> ExitCode {
+    allocator::disable_huge_pages();
+    allocator::return_memory_soon();
     if env::args_os().nth(1).is_some_and(|argument| argument == keeper::ARGUMENT) {
         return keeper::run();
     }
-    allocator::disable_huge_pages();
-    allocator::return_memory_soon();
     let arguments = match Arguments::parse(env::args_os()) {
         Ok(arguments) => arguments,
         Err(error) => error.exit(),

@@ -25,83 +25,88 @@ wait";
 
 #[tokio::test]
 async fn killing_a_program_kills_all_that_it_has_started() {
-    let mut side = Side::start().await;
-    let (pid, output) = side.run(1, &shell(FAMILY)).await;
-    let (_, other) = side.run(2, &shell("echo $$; setsid sleep 1000 & wait")).await;
-    let other = read_line(&other.stdout).await;
-    let family = family(&output.stdout).await;
-    assert!(family.iter().all(is_alive));
-    side.keeper.kill(1);
-    assert_eq!(side.exit(1).await.signal, Some(9));
-    assert!(!is_alive(pid) && !family.iter().any(is_alive));
-    // Others live on.
-    assert!(is_alive(other));
+    for mut side in Side::start_both().await {
+        let (pid, output) = side.run(1, &shell(FAMILY)).await;
+        let (_, other) = side.run(2, &shell("echo $$; setsid sleep 1000 & wait")).await;
+        let other = read_line(&other.stdout).await;
+        let family = family(&output.stdout).await;
+        assert!(family.iter().all(is_alive));
+        side.keeper.kill(1);
+        assert_eq!(side.exit(1).await.signal, Some(9));
+        assert!(!is_alive(pid) && !family.iter().any(is_alive));
+        // Others live on.
+        assert!(is_alive(other));
+    }
 }
 
 #[tokio::test]
 async fn a_program_that_exits_leaves_nothing_behind() {
-    let mut side = Side::start().await;
-    let (_, output) = side.run(1, &shell(&FAMILY.replace("\nwait", "\nexit 4"))).await;
-    let family = family(&output.stdout).await;
-    assert_eq!(side.exit(1).await.code, Some(4));
-    assert!(!family.iter().any(is_alive));
-    assert_eq!(read(&output.stdout).await, "");
+    for mut side in Side::start_both().await {
+        let (_, output) = side.run(1, &shell(&FAMILY.replace("\nwait", "\nexit 4"))).await;
+        let family = family(&output.stdout).await;
+        assert_eq!(side.exit(1).await.code, Some(4));
+        assert!(!family.iter().any(is_alive));
+        assert_eq!(read(&output.stdout).await, "");
+    }
 }
 
 #[tokio::test]
 async fn orphans_do_not_stay_as_zombies() {
-    let mut side = Side::start().await;
-    let (_, output) = side.run(1, &shell("(sleep 0.01 & echo $!); (sleep 0.02 & echo $!); exec sleep 1000")).await;
-    for _ in 0..2 {
-        let orphan = read_line(&output.stdout).await;
-        eventually("reaped", || !std::path::Path::new(&format!("/proc/{orphan}")).exists());
+    for mut side in Side::start_both().await {
+        let (_, output) = side.run(1, &shell("(sleep 0.01 & echo $!); (sleep 0.02 & echo $!); exec sleep 1000")).await;
+        for _ in 0..2 {
+            let orphan = read_line(&output.stdout).await;
+            eventually("reaped", || !std::path::Path::new(&format!("/proc/{orphan}")).exists());
+        }
     }
 }
 
 #[tokio::test]
 async fn dropping_the_keeper_stops_all_programs() {
-    let mut side = Side::start().await;
-    let (polite, _output) = side.run(1, &shell("trap 'exit 5' TERM; sleep 1000 & wait")).await;
-    let mut launch = shell("trap '' TERM; echo ready; sleep 1000; sleep 1000");
-    launch.stop_timeout = Duration::from_millis(300);
-    let (stubborn, output) = side.run(2, &launch).await;
-    assert_eq!(read_line(&output.stdout).await, "ready");
-    let Side { keeper, mut events, .. } = side;
-    let pid = keeper.pid();
-    drop(keeper);
-    let mut ends = Vec::new();
-    while let Some(event) = timeout(PATIENCE, events.recv()).await.expect("the keeper does not exit") {
-        match event {
-            KeeperEvent::Exited { id, status } => ends.push((id, status.code, status.signal)),
-            other => panic!("{other:?}"),
+    for mut side in Side::start_both().await {
+        let (polite, _output) = side.run(1, &shell("trap 'exit 5' TERM; sleep 1000 & wait")).await;
+        let mut launch = shell("trap '' TERM; echo ready; sleep 1000; sleep 1000");
+        launch.stop_timeout = Duration::from_millis(300);
+        let (stubborn, output) = side.run(2, &launch).await;
+        assert_eq!(read_line(&output.stdout).await, "ready");
+        let Side { keeper, mut events, .. } = side;
+        let pid = keeper.pid();
+        drop(keeper);
+        let mut ends = Vec::new();
+        while let Some(event) = timeout(PATIENCE, events.recv()).await.expect("the keeper does not exit") {
+            match event {
+                KeeperEvent::Exited { id, status } => ends.push((id, status.code, status.signal)),
+                other => panic!("{other:?}"),
+            }
         }
+        ends.sort_unstable();
+        assert!(
+            ends == [(1, Some(5), None), (2, None, Some(9))] || ends == [(1, None, Some(15)), (2, None, Some(9))],
+            "{ends:?}"
+        );
+        assert!(![polite, stubborn, pid].iter().any(is_alive));
     }
-    ends.sort_unstable();
-    assert!(
-        ends == [(1, Some(5), None), (2, None, Some(9))] || ends == [(1, None, Some(15)), (2, None, Some(9))],
-        "{ends:?}"
-    );
-    assert!(![polite, stubborn, pid].iter().any(is_alive));
 }
 
 #[tokio::test]
 async fn a_killed_keeper_leaves_nothing_behind_and_is_reported() {
-    let mut side = Side::start().await;
-    let (first, output) = side.run(1, &shell(FAMILY)).await;
-    let family = family(&output.stdout).await;
-    let (second, _output) = side.run(2, &shell("trap '' TERM HUP; sleep 1000; sleep 1000")).await;
-    kill(Pid::from_raw(i32::try_from(side.keeper.pid()).unwrap()), Signal::SIGKILL).unwrap();
-    match timeout(PATIENCE, side.events.recv()).await.unwrap() {
-        Some(KeeperEvent::Lost(reason)) => assert!(reason.contains("signal: 9"), "{reason}"),
-        other => panic!("{other:?}"),
+    for mut side in Side::start_both().await {
+        let (first, output) = side.run(1, &shell(FAMILY)).await;
+        let family = family(&output.stdout).await;
+        let (second, _output) = side.run(2, &shell("trap '' TERM HUP; sleep 1000; sleep 1000")).await;
+        kill(Pid::from_raw(i32::try_from(side.keeper.pid()).unwrap()), Signal::SIGKILL).unwrap();
+        match timeout(PATIENCE, side.events.recv()).await.unwrap() {
+            Some(KeeperEvent::Lost(reason)) => assert!(reason.contains("signal: 9"), "{reason}"),
+            other => panic!("{other:?}"),
+        }
+        assert!(![first, second].iter().any(is_alive) && !family.iter().any(is_alive));
+        // Reaped, too.
+        for pid in family.into_iter().chain([first.to_string(), second.to_string()]) {
+            assert!(!std::path::Path::new(&format!("/proc/{pid}")).exists(), "{pid}");
+        }
+        assert!(timeout(PATIENCE, side.events.recv()).await.unwrap().is_none());
+        assert_eq!(side.keeper.launch(3, &shell("true")).unwrap_err().kind(), std::io::ErrorKind::BrokenPipe);
     }
-    assert!(![first, second].iter().any(is_alive) && !family.iter().any(is_alive));
-    // Reaped, too.
-    for pid in family.into_iter().chain([first.to_string(), second.to_string()]) {
-        assert!(!std::path::Path::new(&format!("/proc/{pid}")).exists(), "{pid}");
-    }
-    assert!(timeout(PATIENCE, side.events.recv()).await.unwrap().is_none());
-    assert_eq!(side.keeper.launch(3, &shell("true")).unwrap_err().kind(), std::io::ErrorKind::BrokenPipe);
     // Another one can take its place.
     let mut side = Side::start().await;
     assert_eq!(side.output(&shell("echo again")).await, "again\n");

@@ -14,6 +14,7 @@ use std::{
     collections::HashMap,
     fs,
     path::Path,
+    process::Command,
     thread,
     time::{Duration, Instant},
 };
@@ -38,7 +39,26 @@ struct Side {
 
 impl Side {
     async fn start() -> Self {
-        let (keeper, events) = Keeper::start_program(Path::new(PROGRAM)).await.unwrap();
+        Self::start_program(Path::new(PROGRAM)).await
+    }
+
+    /// Starts two keepers, the second one without cgroups, as on most systems.
+    async fn start_both() -> [Self; 2] {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("pmesh");
+        let unmount = "while read -r _ mount type _; do [ $type != cgroup2 ] || umount -l $mount; done < /proc/mounts";
+        script(
+            &path,
+            &format!(
+                "#!/bin/sh\nunshare --mount true 2> /dev/null || exec {PROGRAM} \"$@\"\n\
+                 exec unshare --mount sh -c '{unmount}; exec {PROGRAM} \"$@\"' sh \"$@\"\n"
+            ),
+        );
+        [Self::start().await, Self::start_program(&path).await]
+    }
+
+    async fn start_program(program: &Path) -> Self {
+        let (keeper, events) = Keeper::start_program(program).await.unwrap();
         Self { keeper, events, early: HashMap::new() }
     }
 
@@ -163,6 +183,14 @@ fn eventually(what: &str, mut is_so: impl FnMut() -> bool) {
         assert!(start.elapsed() < PATIENCE, "never: {what}");
         thread::sleep(Duration::from_millis(5));
     }
+}
+
+/// Writes a program. Through another process: Linux runs no file that is open for writing, and a child that another test
+/// starts at this moment would have it open.
+fn script(path: &Path, text: &str) {
+    let line = "printf %s \"$1\" > \"$2\" && chmod 755 \"$2\"";
+    let status = Command::new("/bin/sh").args(["-c", line, "sh", text]).arg(path).status().unwrap();
+    assert!(status.success());
 }
 
 /// Whether this test runs as root. Says that it is skipped if not.

@@ -2,7 +2,7 @@
 
 use std::{fs, os::unix::fs::PermissionsExt, path::Path};
 
-use crate::{Side, is_root, program, shell};
+use crate::{Side, is_root, program, script, shell};
 
 #[tokio::test]
 async fn failed_starts_are_explained() {
@@ -10,8 +10,7 @@ async fn failed_starts_are_explained() {
     let folder = tempfile::tempdir().unwrap();
     let at = |name: &str| folder.path().join(name).display().to_string();
     fs::write(at("plain"), "text").unwrap();
-    fs::write(at("orphan"), "#!/nonexistent/interpreter\n").unwrap();
-    make_executable(Path::new(&at("orphan")));
+    script(Path::new(&at("orphan")), "#!/nonexistent/interpreter\n");
     let path = std::env::var("PATH").unwrap();
 
     assert_eq!(side.fail(&program(&["no-such-program"])).await, format!("no-such-program: not found in PATH ({path})"));
@@ -68,8 +67,4 @@ async fn a_folder_that_the_user_cannot_enter_is_an_error() {
     launch.cwd = Some(folder.path().into());
     let error = side.fail(&launch).await;
     assert!(error.contains("Permission denied") && error.ends_with("for user nobody"), "{error}");
-}
-
-pub fn make_executable(file: &Path) {
-    fs::set_permissions(file, fs::Permissions::from_mode(0o755)).unwrap();
 }

@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, fs, path::Path};
 
-use crate::{PROGRAM, Side, is_alive, is_root, program, read, read_line, shell};
+use crate::{PROGRAM, Side, is_alive, is_root, program, read, read_line, script, shell};
 
 #[tokio::test]
 async fn output_and_exit_status_arrive() {
@@ -72,8 +72,7 @@ async fn programs_start_in_their_folder() {
     let folder = tempfile::tempdir().unwrap();
     let mut launch = program(&["./here", "x"]);
     launch.cwd = Some(folder.path().to_owned());
-    fs::write(folder.path().join("here"), "#!/bin/sh\npwd; echo $1\n").unwrap();
-    crate::messages::make_executable(&folder.path().join("here"));
+    script(&folder.path().join("here"), "#!/bin/sh\npwd; echo $1\n");
     assert_eq!(side.output(&launch).await, format!("{}\nx\n", folder.path().display()));
     assert_eq!(side.output(&shell("pwd")).await.trim(), std::env::current_dir().unwrap().to_str().unwrap());
 }
@@ -82,8 +81,7 @@ async fn programs_start_in_their_folder() {
 async fn programs_are_found_in_their_own_path() {
     let mut side = Side::start().await;
     let folder = tempfile::tempdir().unwrap();
-    fs::write(folder.path().join("found"), "#!/bin/sh\necho here\n").unwrap();
-    crate::messages::make_executable(&folder.path().join("found"));
+    script(&folder.path().join("found"), "#!/bin/sh\necho here\n");
     let mut launch = program(&["found"]);
     launch.env = vec![("PATH".to_owned(), format!("/nonexistent:{}", folder.path().display()))];
     assert_eq!(side.output(&launch).await, "here\n");

@@ -11,7 +11,7 @@ use rustix::{
     process::{
         Gid, Pid, Resource, Rlimit, Signal, Uid, chdir, getppid, set_parent_process_death_signal, setrlimit, setsid,
     },
-    thread::{set_thread_groups, set_thread_res_gid, set_thread_res_uid},
+    thread::{disable_transparent_huge_pages, set_thread_groups, set_thread_res_gid, set_thread_res_uid},
 };
 
 /// What to do, in this order. All of it is prepared before the fork.
@@ -77,6 +77,8 @@ impl Preparation {
         for (resource, limit) in &self.limits {
             tried(Step::Limit, setrlimit(*resource, *limit))?;
         }
+        // pmesh has turned them off for itself. Fails on kernels without them.
+        let _ = disable_transparent_huge_pages(false);
         if let Some(Identity { uid, gid, groups }) = &self.user {
             // For this thread only, as the system calls are; there is no other.
             tried(Step::User, set_thread_groups(groups))?;

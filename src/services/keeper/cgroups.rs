@@ -186,7 +186,7 @@ fn delegated() -> Result<PathBuf, String> {
 }
 
 /// The cgroup of pmesh and the keeper, because one that divides its resources cannot have processes of its own.
-const LEAF: &str = "/pmesh";
+const LEAF: &str = "/pmesh-main";
 
 /// The folder where cgroup v2 is mounted, if this line of `mountinfo` is about that.
 fn mounted_cgroup2(line: &str) -> Option<&str> {
@@ -235,5 +235,76 @@ fn move_to_leaf(base: &Path) {
         for pid in processes {
             let _ = fs::write(leaf.join("cgroup.procs"), pid);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A folder with these files, as of a cgroup.
+    fn cgroup(files: &[(&str, &str)]) -> tempfile::TempDir {
+        let folder = tempfile::tempdir().unwrap();
+        files.iter().for_each(|(name, text)| fs::write(folder.path().join(name), text).unwrap());
+        folder
+    }
+
+    #[test]
+    fn limits_are_written_in_the_words_of_the_kernel() {
+        let base = cgroup(&[]);
+        let enforced = Enforced { memory: true, cpu: true, reason: String::new() };
+        let cgroups = Cgroups { base: Some(base.path().into()), prefix: "pmesh-1-2-".to_owned(), enforced };
+        let limits = ServiceLimits { memory: Some(512 << 20), open_files: Some(9), millicpus: Some(1500) };
+        cgroups.create("web-1", 7, &limits).unwrap();
+        let written = |file: &str| fs::read_to_string(base.path().join("pmesh-1-2-web-1-7").join(file)).unwrap();
+        assert_eq!(written("memory.max"), "536870912");
+        assert_eq!(written("memory.oom.group"), "1");
+        assert_eq!(written("cpu.max"), "150000 100000");
+        // The same name again, or no cgroups at all.
+        assert!(cgroups.create("web-1", 7, &limits).is_none());
+        assert!(Cgroups { base: None, ..cgroups }.create("web-1", 8, &limits).is_none());
+    }
+
+    #[test]
+    fn controllers_that_are_enabled_are_used() {
+        let files = [("cgroup.controllers", "cpuset cpu memory"), ("cgroup.procs", "1\n"), ("cgroup.type", "domain")];
+        let base = cgroup(&[&files[..], &[("cgroup.subtree_control", "cpu memory\n")]].concat());
+        assert_eq!(enable_controllers(base.path()), Enforced { memory: true, cpu: true, reason: String::new() });
+        assert!(!base.path().join("pmesh-main").exists(), "nothing has to move");
+    }
+
+    #[test]
+    fn the_root_of_a_machine_is_left_as_it_is() {
+        let base = cgroup(&[("cgroup.controllers", "cpu memory"), ("cgroup.subtree_control", "cpu")]);
+        let enforced = enable_controllers(base.path());
+        assert_eq!((enforced.memory, enforced.cpu), (false, true));
+        assert!(enforced.reason.ends_with("has no controller for memory"), "{}", enforced.reason);
+        assert_eq!(fs::read_to_string(base.path().join("cgroup.subtree_control")).unwrap(), "cpu");
+    }
+
+    #[test]
+    fn a_cgroup_that_shares_out_its_resources_has_no_processes() {
+        let files = [("cgroup.controllers", "memory"), ("cgroup.subtree_control", ""), ("cgroup.type", "domain")];
+        let base = cgroup(&[&files[..], &[("cgroup.procs", "0\n")]].concat());
+        enable_controllers(base.path());
+        assert!(base.path().join("pmesh-main").is_dir());
+        assert_eq!(fs::read_to_string(base.path().join("cgroup.subtree_control")).unwrap(), "+memory");
+    }
+
+    #[test]
+    fn the_mount_of_cgroup_v2_is_found() {
+        let line = "41 31 0:38 / /sys/fs/cgroup/unified rw,relatime shared:9 - cgroup2 cgroup2 rw";
+        assert_eq!(mounted_cgroup2(line), Some("/sys/fs/cgroup/unified"));
+        assert_eq!(mounted_cgroup2(&line.replace("cgroup2 cgroup2", "cgroup cgroup")), None);
+        assert_eq!(mounted_cgroup2(""), None);
+    }
+
+    #[test]
+    fn the_kernel_reports_what_was_out_of_memory() {
+        let events = |text: &str| cgroup(&[("memory.events", text)]);
+        let is_out = |folder: &tempfile::TempDir| Cgroup { path: folder.path().into() }.was_out_of_memory();
+        assert!(is_out(&events("low 0\nmax 12\noom 1\noom_kill 1\noom_group_kill 1\n")));
+        assert!(!is_out(&events("low 0\nmax 12\noom 0\noom_kill 0\n")));
+        assert!(!is_out(&cgroup(&[])));
     }
 }

@@ -30,7 +30,8 @@ pub(super) struct Family {
     starter: Starter,
     members: BTreeMap<u64, Member>,
     replies: Vec<Reply>,
-    last_sweep: Option<Instant>,
+    /// Not before this, so that many exits at once do not make it read all processes for each.
+    earliest_sweep: Instant,
 }
 
 #[derive(Debug)]
@@ -62,7 +63,7 @@ impl Member {
 
 impl Family {
     pub(super) fn new(starter: Starter) -> Self {
-        Self { starter, members: BTreeMap::new(), replies: Vec::new(), last_sweep: None }
+        Self { starter, members: BTreeMap::new(), replies: Vec::new(), earliest_sweep: Instant::now() }
     }
 
     pub(super) fn is_empty(&self) -> bool {
@@ -144,15 +145,12 @@ impl Family {
                 member.end();
             }
         }
-        // Not for each of many programs that exit at once.
-        let is_early = self.last_sweep.is_some_and(|last| now < last + SWEEP.0 / 2);
-        if !is_early && self.members.values().any(|member| member.is_due(now)) {
+        if now >= self.earliest_sweep && self.members.values().any(|member| member.is_due(now)) {
             self.sweep_due(now);
-            self.last_sweep = Some(Instant::now());
+            // At most a fifth of the time.
+            self.earliest_sweep = Instant::now() + 4 * now.elapsed();
         }
-        let earliest = self.last_sweep.map(|last| last + SWEEP.0 / 2);
-        let sweeps = self.members.values().filter_map(|member| member.next_sweep);
-        let sweeps = sweeps.map(|next| earliest.map_or(next, |earliest| next.max(earliest)));
+        let sweeps = self.members.values().filter_map(|member| member.next_sweep.map(|at| at.max(self.earliest_sweep)));
         let deadlines =
             self.members.values().filter(|member| member.ending_since.is_none()).filter_map(|member| member.deadline);
         sweeps.chain(deadlines).min()

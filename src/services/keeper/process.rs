@@ -14,7 +14,7 @@ use std::{
 
 use rustix::{
     process::{Resource, getpid, getrlimit, set_child_subreaper},
-    thread::{disable_transparent_huge_pages, set_name},
+    thread::set_name,
 };
 use tokio::{
     net::UnixStream,
@@ -67,8 +67,6 @@ async fn serve() -> io::Result<()> {
     let mut exits = signal(SignalKind::child())?;
     let socket = pmesh()?;
     let _ = set_name(c"pmesh-keeper");
-    // pmesh has turned them off for itself, and programs would inherit that.
-    let _ = disable_transparent_huge_pages(false);
     set_child_subreaper(Some(getpid()))?;
     let open_files = env::args_os().nth(2).as_ref().and_then(number);
     let open_files = open_files.or(getrlimit(Resource::Nofile).current).unwrap_or(u64::MAX);

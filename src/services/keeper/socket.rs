@@ -124,3 +124,61 @@ impl Received {
         Ok(received.bytes)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::{io::Read, os::fd::AsFd};
+
+    use super::*;
+    use crate::services::keeper::message::encode;
+
+    #[tokio::test]
+    async fn messages_arrive_whole_and_with_their_descriptors() {
+        let (own, other) = UnixStream::pair().unwrap();
+        // Far more than the socket holds at once.
+        let messages: Vec<_> = (0..20).map(|number| "x".repeat(number * 50_000)).collect();
+        let sent = messages.clone();
+        let sender = tokio::spawn(async move {
+            let mut ends = Vec::new();
+            for message in sent {
+                let (first, first_end) = io::pipe().unwrap();
+                let (second, second_end) = io::pipe().unwrap();
+                ends.push((first_end, second_end));
+                send(&own, &encode(&message).unwrap(), Some(&[first.into(), second.into()])).await.unwrap();
+                send(&own, &encode(&"between").unwrap(), None).await.unwrap();
+            }
+            ends
+        });
+        let mut received = Received::default();
+        let mut pipes = Vec::new();
+        for message in &messages {
+            let text: String = serde_json::from_slice(&received.message(&other).await.unwrap().unwrap()).unwrap();
+            assert_eq!(&text, message);
+            pipes.push(received.take_pipes().unwrap());
+            assert_eq!(received.message(&other).await.unwrap().unwrap(), b"\"between\"");
+            assert!(received.take_pipes().is_none());
+        }
+        let ends = sender.await.unwrap();
+        for ((first, second), pipes) in ends.into_iter().zip(pipes) {
+            for (mut end, pipe, text) in [(first, &pipes[0], "first"), (second, &pipes[1], "second")] {
+                io::Write::write_all(&mut end, text.as_bytes()).unwrap();
+                drop(end);
+                let mut read = String::new();
+                io::PipeReader::from(pipe.as_fd().try_clone_to_owned().unwrap()).read_to_string(&mut read).unwrap();
+                assert_eq!(read, text);
+            }
+        }
+        assert!(received.message(&other).await.unwrap().is_none());
+    }
+
+    #[tokio::test]
+    async fn a_message_that_is_cut_off_or_too_long_is_not_taken() {
+        let (own, other) = UnixStream::pair().unwrap();
+        send(&own, &[0, 0, 0, 9, b'x'], None).await.unwrap();
+        drop(own);
+        assert!(Received::default().message(&other).await.unwrap().is_none());
+        let (own, other) = UnixStream::pair().unwrap();
+        send(&own, &[0xff, 0, 0, 0], None).await.unwrap();
+        assert!(Received::default().message(&other).await.is_err());
+    }
+}

@@ -166,7 +166,10 @@ fn explain_exec(cause: &io::Error, launch: &Launch, program: &str, cwd: &Path, u
     let is_searched = !program.contains('/');
     let found = if is_searched { find(program, path, cwd) } else { Some(cwd.join(program)).filter(|at| at.exists()) };
     match (cause.kind(), found) {
-        (io::ErrorKind::NotFound, None) if is_searched => format!("{program}: not found in PATH ({path})"),
+        // Folders that cannot be entered are no news: a PATH often has some.
+        (io::ErrorKind::NotFound | io::ErrorKind::PermissionDenied, None) if is_searched => {
+            format!("{program}: not found in PATH ({path})")
+        }
         (io::ErrorKind::NotFound, None) if program.starts_with('/') => format!("{program} does not exist"),
         (io::ErrorKind::NotFound, None) => format!("{program} does not exist in {}", cwd.display()),
         (io::ErrorKind::NotFound, Some(at)) => {
