@@ -167,3 +167,6 @@ fn http_server(settings: &Settings) -> HttpServer {
         .max_headers(settings.max_fields)
         .max_streams(settings.max_streams)
 }
+
+#[cfg(test)]
+mod tests;

@@ -179,22 +179,3 @@ impl fmt::Display for NoNode {
         }
     }
 }
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn print_sizes() {
-        println!(
-            "turns {}",
-            size_of::<<super::super::local_services::Turns as Service<Request<RequestBody>>>::Future>()
-        );
-        println!("balance {}", size_of::<balance::ResponseFuture<Attempt>>());
-        println!("proxy {}", size_of::<<super::super::Proxy as Service<Request<RequestBody>>>::Future>());
-        println!(
-            "route {}",
-            size_of::<<super::super::RouteService<super::super::Proxy> as Service<Request<RequestBody>>>::Future>()
-        );
-    }
-}

@@ -71,3 +71,4 @@ mod truncated_uploads;
 mod tunnel;
 mod under_axum;
 mod unix;
+mod wait_ready;

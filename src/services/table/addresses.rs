@@ -41,7 +41,9 @@ impl Addresses {
         // Another pmesh on this machine has another home, and so other addresses.
         let seed = settings.home.as_os_str().as_bytes();
         let subnet = settings.subnet_service;
-        Self { subnet, addresses: AddressPool::new(subnet, seed), ports: PortPool::new(PORTS, seed) }
+        // The backend of the demo has the first one.
+        let addresses = AddressPool::new(subnet, seed).reserve(subnet.hosts().next());
+        Self { subnet, addresses, ports: PortPool::new(PORTS, seed) }
     }
 
     /// Whether they are assigned from the same subnet.

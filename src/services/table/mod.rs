@@ -3,6 +3,8 @@
 mod addresses;
 mod error;
 mod instances;
+#[cfg(test)]
+mod tests;
 
 use std::{collections::BTreeMap, sync::Arc};
 
