@@ -67,7 +67,7 @@ fn a_program_that_exits_is_started_again() {
     let Some(node) = Node::ready("") else { return };
     let before = node.pids();
     // The request is lost with the process.
-    assert_eq!(node.get("/exit/3").status, 502);
+    assert_eq!(node.post("/exit/3").status, 502);
     eventually("it runs again", || node.web()["state"] == "ready" && node.pids() != before);
     let first = node.web()["instances"][0].clone();
     assert_eq!(first["restarts"], 1, "{first}");

@@ -100,6 +100,13 @@ impl Node {
     fn get(&self, path: &str) -> Response {
         Client::connect(self.program.http()).get("web.test", path)
     }
+
+    /// Sends a request that is sent to no second instance.
+    fn post(&self, path: &str) -> Response {
+        let mut client = Client::connect(self.program.http());
+        client.send(format!("POST {path} HTTP/1.1\r\nHost: web.test\r\nContent-Length: 0\r\n\r\n"));
+        client.response()
+    }
 }
 
 fn config(keys: &str) -> String {

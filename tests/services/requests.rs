@@ -29,11 +29,11 @@ fn a_program_gets_its_variables() {
 }
 
 #[test]
-fn the_address_stays_after_a_restart_of_pmesh_s_own() {
+fn a_program_that_is_started_again_keeps_its_address() {
     let Some(node) = Node::ready("") else { return };
     let address = || node.web()["instances"][0]["address"].clone();
     let (before, pids) = (address(), node.pids());
-    assert_eq!(node.get("/exit/1").status, 502);
+    assert_eq!(node.post("/exit/1").status, 502);
     eventually("it runs again", || node.web()["state"] == "ready" && node.pids() != pids);
     assert_eq!(address(), before);
 }

@@ -30,6 +30,8 @@ class Handler(BaseHTTPRequestHandler):
         self.end_headers()
         self.wfile.write(text.encode())
 
+    do_POST = do_GET
+
     def log_message(self, format, *arguments):
         pass
 
