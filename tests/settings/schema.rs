@@ -156,7 +156,7 @@ fn schema_and_program_accept_the_same_files() {
         (true, "[[certificates]]\ncert = \"c.pem\"\nkey = \"c.key\"".into()),
         (false, "[[certificates]]\ncert = \"c.pem\"".into()),
         (true, "[services.web]\ncommand = [\"true\"]".into()),
-        (true, service("instances = 2\nport = \"${NUMBER}\"\nlisten = \"unix\"\nprotocol = \"h2c\"\nenv.A = \"1\"")),
+        (true, service("instances = 2\nport = \"${NUMBER}\"\nlisten = \"address\"\nprotocol = \"h2c\"\nenv.A = \"1\"")),
         (true, service("ready = \"/healthz\"\nstop_signal = \"INT\"\nwait_timeout = \"0s\"\nidle_stop = \"off\"")),
         (true, service("stop_signal = 2\nlimits = { memory = \"1GiB\", cpu = 0.5, open_files = 100 }\nwatch = true")),
         (true, service("limits.cpu = 2\nwatch = [\"a\", \"b\"]\nenv_file = [\"a.env\"]\noutput = \"web.log\"")),

@@ -48,7 +48,7 @@ fn a_service_only_needs_a_command() {
 #[test]
 fn every_key_has_an_effect() {
     let start = web(
-        "cwd = \"app\"\nenv = { A = \"1\", B = \"2\" }\nenv_file = [\"a.env\", \"b.env\"]\ninstances = 3\nlisten = \"unix\"\nport = \
+        "cwd = \"app\"\nenv = { A = \"1\", B = \"2\" }\nenv_file = [\"a.env\", \"b.env\"]\ninstances = 3\nport = \
          3000\nprotocol = \"h2c\"\nready = \"/healthz?full=1\"\nstart_timeout = \"5m\"\nwait_timeout = \"0s\"\nstop_signal = \
          \"int\"\nstop_timeout = \"1s\"\nrestart = \"on-failure\"\nmax_backoff = \"1m\"\nlimits = { memory = \"512MiB\", \
          open_files = 4096, cpu = 1.5 }\noutput = \"web.log\"\nwatch = [\"app/lib\", \"/etc/hosts\"]\nidle_stop = \"15m\"",
@@ -61,7 +61,7 @@ fn every_key_has_an_effect() {
     assert_eq!(service.cwd, Some(start.folder.join("app")));
     // `env` wins over the files, and a later file over an earlier one. What pmesh sets is left out.
     assert_eq!(service.env, variables(&[("A", "1"), ("B", "2"), ("C", "a"), ("D", "b # $A")]));
-    assert_eq!((service.instances, service.listen, service.port), (3, ServiceListen::Unix, 3000));
+    assert_eq!((service.instances, service.listen, service.port), (3, ServiceListen::Address, 3000));
     assert_eq!(service.protocol, ServiceProtocol::H2c);
     assert_eq!(service.ready, Ready::Path("/healthz?full=1".parse().expect("a path")));
     assert_eq!((service.start_timeout, service.wait_timeout), (seconds(300), Duration::ZERO));
@@ -83,6 +83,7 @@ fn other_words() {
     assert_eq!((service.ready, service.listen, service.restart), (Ready::Notify, ServiceListen::Port, Restart::Never));
     assert_eq!((service.output, service.watch), (ServiceOutput::Off, vec![start.folder.clone()]));
     assert_eq!((service.stop_signal.name, service.limits.millicpus), ("SIGQUIT", Some(2000)));
+    assert_eq!(only(&web("listen = \"unix\"")).listen, ServiceListen::Unix);
     assert_eq!(only(&web("watch = false")).watch, [] as [PathBuf; 0]);
     assert_eq!(only(&web("watch = \"lib\"")).watch.len(), 1);
 }
@@ -138,6 +139,7 @@ fn paths_in_an_included_file_are_relative_to_its_folder() {
         )
         .file("include = [\"services/*.toml\"]\n[services.main]\ncommand = \"x\"\n[[routes]]\nhost = \"a\"\nupstream = \"service://web\"");
     let loaded = start.loaded();
+    assert_eq!(loaded.files(), loaded.watched.find());
     let [main, plain, web] = &loaded.settings.services[..] else { panic!("three services") };
     let folder = start.folder.join("services");
     assert_eq!((main.cwd.as_ref(), plain.cwd.as_ref()), (Some(&start.folder), Some(&folder)));

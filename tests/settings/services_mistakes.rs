@@ -85,7 +85,9 @@ fn commands() {
         assert_command(command, expected);
     }
     // These look similar, but are right.
-    for command in ["[\"x\", \"$PORTAL\", \"{a}\", \"~/x\", \"A=1\"]", "\"~/x ${HOME}\"", "[\"./a=b/x\"]"] {
+    for command in
+        ["[\"x\", \"$PORTAL\", \"{a}\", \"~/x\", \"A=1\"]", "\"~/x ${HOME}\"", "[\"./a=b/x\"]", "[\"./my app\"]"]
+    {
         let file = format!("[services.web]\ncommand = {command}");
         assert!(Start::new().file(&file).load().is_ok(), "{command}");
     }
@@ -180,6 +182,14 @@ fn numbers_durations_and_words() {
             "port: expected a port from 1 to 65535, found 0: for a port that pmesh chooses for each instance, write listen \
              = \"port\"",
         ),
+        (
+            "listen = \"port\"\nport = 3000",
+            "port: with listen = \"port\", each instance has a port of its own: remove this",
+        ),
+        (
+            "listen = \"unix\"\nport = 3000",
+            "port: with listen = \"unix\", instances have sockets and no ports: remove this",
+        ),
         ("port = 65536", "port: expected a port from 1 to 65535, found 65536"),
         (
             "listen = \"0.0.0.0:80\"",
@@ -248,7 +258,9 @@ fn numbers_durations_and_words() {
             "limits.cpu: expected a number of processors from 0.001 to 1024, such as 0.5 or 2, found \"150%\": write 1.5",
         ),
     ] {
-        assert_key(key, expected);
+        // The last key is the wrong one.
+        let line = 2 + key.lines().count();
+        assert_error(&format!("[services.web]\ncommand = \"x\"\n{key}"), &format!("{line}: services.web.{expected}"));
     }
 }
 

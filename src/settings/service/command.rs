@@ -1,7 +1,5 @@
 //! The command of a service.
 
-use std::path::Path;
-
 use super::ServiceCommand;
 use crate::config::{Node, OF_INSTANCE, Problem, Problems};
 
@@ -29,7 +27,7 @@ pub(super) fn read(node: &Node<'_>, problems: &mut Problems) -> Option<ServiceCo
             problems.push(node.problem("the command is empty: name the program, as in [\"node\", \"server.js\"]"));
             None
         }
-        [only] if only.contains(char::is_whitespace) && !Path::new(only).exists() => {
+        [only] if has_spaces(only) => {
             let split: Vec<_> = only.split_whitespace().collect();
             let message = format!("there is no program with spaces in its name: write {split:?}, or {only:?}");
             problems.push(node.problem(if node.references().is_none() { message } else { "write each word".into() }));
@@ -37,6 +35,12 @@ pub(super) fn read(node: &Node<'_>, problems: &mut Problems) -> Option<ServiceCo
         }
         _ => Some(ServiceCommand::Program(words)),
     }
+}
+
+/// Whether this is rather a program and its arguments than the name of a program.
+fn has_spaces(word: &str) -> bool {
+    let before = word.split_whitespace().next().unwrap_or_default();
+    before.len() < word.len() && !before.contains('/')
 }
 
 /// The command in one line, for people, without values from the environment.

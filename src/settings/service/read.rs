@@ -5,7 +5,7 @@ use std::{collections::BTreeSet, time::Duration};
 use figment::value::Value;
 
 use super::{
-    Service, ServiceName, ServiceOutput, command, env, limits, paths, user,
+    Service, ServiceListen, ServiceName, ServiceOutput, command, env, limits, paths, user,
     words::{Instances, ServicePort, WaitTimeout},
 };
 use crate::config::{Merged, Node, Parse, Problem, Problems, SERVICE_KEYS, TimeLimit};
@@ -69,6 +69,7 @@ fn service(name: &str, node: &Node<'_>, problems: &mut Problems) -> Option<Servi
     let instances = or(node, "instances", Instances(1), problems);
     let listen = or(node, "listen", Default::default(), problems);
     let port = or(node, "port", ServicePort(PORT), problems);
+    report_useless_port(node, listen, problems);
     let protocol = or(node, "protocol", Default::default(), problems);
     let ready = or(node, "ready", Default::default(), problems);
     let start_timeout = or(node, "start_timeout", START_TIMEOUT, problems);
@@ -105,6 +106,18 @@ fn service(name: &str, node: &Node<'_>, problems: &mut Problems) -> Option<Servi
         idle_stop: idle_stop?.0,
         origin: node.into(),
     })
+}
+
+/// Reports a port for instances that do not share one.
+fn report_useless_port(table: &Node<'_>, listen: Option<ServiceListen>, problems: &mut Problems) {
+    let instead = match listen {
+        Some(ServiceListen::Port) => "with listen = \"port\", each instance has a port of its own",
+        Some(ServiceListen::Unix) => "with listen = \"unix\", instances have sockets and no ports",
+        Some(ServiceListen::Address) | None => return,
+    };
+    if let Some(port) = table.field("port") {
+        problems.push(port.problem(format!("{instead}: remove this")));
+    }
 }
 
 fn name(name: &str, node: &Node<'_>) -> Result<ServiceName, Problem> {
