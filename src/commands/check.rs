@@ -48,8 +48,13 @@ struct CheckedService {
     /// What it runs, without values from the environment.
     command: String,
     instances: u16,
-    /// `127.1.0.0/16:8080`, `port` or `unix`.
-    addresses: String,
+    /// `address`, `port` or `unix`, as in the file.
+    listen: &'static str,
+    /// Where its addresses are, and their port, if each instance has an address of its own.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    subnet: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    port: Option<u16>,
     /// File and line.
     origin: String,
 }
@@ -133,26 +138,29 @@ fn routes(loaded: &Loaded) -> Vec<CheckedRoute> {
 }
 
 fn service(loaded: &Loaded, service: &Service) -> CheckedService {
+    let has_address = service.listen == ServiceListen::Address;
     CheckedService {
         name: service.name.to_string(),
         command: service.shown.clone(),
         instances: service.instances,
-        addresses: match service.listen {
-            ServiceListen::Address => format!("{}:{}", loaded.settings.subnet_service, service.port),
-            ServiceListen::Port => "port".to_owned(),
-            ServiceListen::Unix => "unix".to_owned(),
+        listen: match service.listen {
+            ServiceListen::Address => "address",
+            ServiceListen::Port => "port",
+            ServiceListen::Unix => "unix",
         },
+        subnet: has_address.then(|| loaded.settings.subnet_service.to_string()),
+        port: has_address.then_some(service.port),
         origin: service.origin.at().to_owned(),
     }
 }
 
 /// Formats a service.
 fn line(service: &CheckedService) -> String {
-    let CheckedService { name, command, instances, addresses, .. } = service;
-    let on = match addresses.as_str() {
-        "port" => "ports of 127.0.0.1",
-        "unix" => "Unix sockets",
-        addresses => addresses,
+    let CheckedService { name, command, instances, listen, subnet, port, .. } = service;
+    let on = match (subnet, port) {
+        (Some(subnet), Some(port)) => format!("{subnet}, port {port}"),
+        _ if *listen == "unix" => "Unix sockets".to_owned(),
+        _ => "ports of its own".to_owned(),
     };
     format!("service   {name}: {instances} × {command}, on {on}\n")
 }

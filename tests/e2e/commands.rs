@@ -156,6 +156,28 @@ fn check_prints_json() {
 }
 
 #[test]
+fn check_shows_services() {
+    let file = "[services.web]\ncommand = [\"serve\", \"${TOKEN}\"]\ninstances = 2\n[services.api]\ncommand = \"exec api\"\nlisten = \
+                \"unix\"\n[services.bot]\ncommand = \"bot\"\nlisten = \"port\"\n[[routes]]\nhost = \"a.test\"\nupstream = \
+                \"service://web\"\n";
+    let start = || Start::new().config(file).variable("TOKEN", "hunter2");
+    let text = printed(start(), &["check"]);
+    assert!(
+        text.ends_with(
+            "\nservice   api: 1 × exec api, on Unix sockets\nservice   bot: 1 × bot, on ports of its own\nservice   web: 2 × \
+             serve ${TOKEN}, on 127.1.0.0/16, port 8080\na.test/ -> service://web\n"
+        ),
+        "{text}"
+    );
+    let report: serde_json::Value = serde_json::from_str(&printed(start(), &["check", "--json"])).unwrap();
+    let expected = serde_json::json!({
+        "name": "web", "command": "serve ${TOKEN}", "instances": 2, "listen": "address", "subnet": "127.1.0.0/16",
+        "port": 8080, "origin": "[HOME]/config.toml:1, from ${TOKEN}",
+    });
+    assert_eq!(report["services"][2], expected);
+}
+
+#[test]
 fn check_warns_about_unreachable_routes_and_keys_that_slipped_into_a_table() {
     let text = r#"[[routes]]
 host = "a.test"
