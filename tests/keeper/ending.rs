@@ -14,7 +14,7 @@ use nix::{
 use pmesh::services::keeper::KeeperEvent;
 use tokio::time::timeout;
 
-use crate::{PATIENCE, Side, eventually, is_alive, read, read_line, shell};
+use crate::{PATIENCE, Side, eventually, is_alive, is_root, read, read_line, shell};
 
 /// Starts a child, a grandchild in its own session, and one whose parent has exited, and prints their ids.
 const FAMILY: &str = "
@@ -122,6 +122,20 @@ fn a_killed_pmesh_leaves_nothing_behind() {
 }
 
 #[test]
+fn programs_die_with_the_keeper_even_if_pmesh_does_nothing() {
+    let (mut pmesh, pids) = start_pmesh();
+    let [keeper, first, second, others @ ..] = &*pids else { panic!("{pids:?}") };
+    let signal = |pid: &str, signal| kill(Pid::from_raw(pid.parse().unwrap()), signal).unwrap();
+    signal(&pmesh.id().to_string(), Signal::SIGSTOP);
+    signal(keeper, Signal::SIGKILL);
+    eventually("the kernel has killed them", || !is_alive(first) && !is_alive(second));
+    signal(&pmesh.id().to_string(), Signal::SIGCONT);
+    eventually("pmesh has killed the others", || !others.iter().any(is_alive));
+    pmesh.kill().unwrap();
+    pmesh.wait().unwrap();
+}
+
+#[test]
 fn signals_for_a_terminal_do_not_reach_the_keeper_and_its_programs() {
     let (mut pmesh, pids) = start_pmesh();
     let keeper = Pid::from_raw(pids[0].parse().unwrap());
@@ -160,7 +174,11 @@ async fn pmesh_side() {
     let mut launch = shell(&FAMILY.replace("\nwait", "\ntrap '' TERM\nwait; sleep 1000"));
     launch.stop_timeout = Duration::from_millis(200);
     let (first, output) = side.run(1, &launch).await;
-    let (second, _output) = side.run(2, &shell("exec sleep 1000")).await;
+    let mut launch = shell("exec sleep 1000");
+    if is_root() {
+        launch.user = Some((65534, 65534, "nobody".to_owned()));
+    }
+    let (second, _output) = side.run(2, &launch).await;
     let family = family(&output.stdout).await;
     let pids = [side.keeper.pid(), first, second].map(|pid| pid.to_string());
     println!("processes: {} {}", pids.join(" "), family.join(" "));

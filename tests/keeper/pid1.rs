@@ -43,7 +43,7 @@ fn start_as_process_1(home: &std::path::Path) -> Option<(Child, String)> {
     let mut outer = unshare.stderr(Stdio::piped()).stdout(Stdio::null()).stdin(Stdio::null()).spawn().unwrap();
     let mut lines = BufReader::new(outer.stderr.take().unwrap()).lines().map_while(Result::ok);
     let Some(line) = lines.find(|line| line.contains("INFO internal ") || line.contains("unshare")) else {
-        eprintln!("skipped: unshare makes no namespace");
+        eprintln!("skipped: unshare makes no namespace: {}", outer.wait().unwrap());
         return None;
     };
     assert!(line.contains("INFO internal "), "{line}");
