@@ -80,3 +80,51 @@ fn with_states(endpoint: &ExplainedEndpoint, of_route: &[&EndpointReport]) -> Ve
         None => endpoint.clone(),
     }]
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::admin::EndpointState;
+
+    fn explained(address: &str) -> ExplainedEndpoint {
+        ExplainedEndpoint {
+            address: address.to_owned(),
+            path: "/".to_owned(),
+            host: "a.test".to_owned(),
+            state: None,
+            is_backing_off: None,
+        }
+    }
+
+    fn report(address: &str) -> EndpointReport {
+        EndpointReport {
+            address: address.to_owned(),
+            routes: vec!["a.test/".to_owned()],
+            state: EndpointState::Ok,
+            since: None,
+            consecutive_failures: 0,
+            left_alone_until: None,
+            last_error: None,
+            requests: 1,
+            failures: 0,
+            open_connections: 0,
+            idle_connections: 0,
+        }
+    }
+
+    #[test]
+    fn a_service_is_shown_as_its_instances() {
+        let reports =
+            ["service://web/1 (127.1.0.5:8080)", "service://web/2 (127.1.0.6:8080)", "127.0.0.1:1"].map(report);
+        let reports: Vec<_> = reports.iter().collect();
+        let states = |address: &str| {
+            let of = with_states(&explained(address), &reports);
+            of.into_iter().map(|one| (one.address, one.state)).collect::<Vec<_>>()
+        };
+        let ok = |address: &str| (address.to_owned(), Some("ok".to_owned()));
+        assert_eq!(states("service://web"), [ok(&reports[0].address), ok(&reports[1].address)]);
+        assert_eq!(states("service://we"), [("service://we".to_owned(), Some("no instance is ready".to_owned()))]);
+        assert_eq!(states("127.0.0.1:1"), [ok("127.0.0.1:1")]);
+        assert_eq!(states("127.0.0.1:2"), [("127.0.0.1:2".to_owned(), None)]);
+    }
+}

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use bytes::Bytes;
-use futures_util::FutureExt;
+use futures_util::{FutureExt, future::join};
 use http::{Request, Response, StatusCode, header::RETRY_AFTER};
 use http_body_util::{BodyExt, Empty};
 use pmesh_layers::{
@@ -46,7 +46,7 @@ async fn a_waiting_request_goes_to_the_endpoint_that_is_put_into_use() {
     assert_eq!(readiness.wanted().await.waiting, 1);
     health[1].resume();
     readiness.set_ready(true);
-    let (response, ()) = futures_util::join!(waits, answer(&mut second, "/waits", "second"));
+    let (response, ()) = join(waits, answer(&mut second, "/waits", "second")).await;
     assert_eq!(response.unwrap().into_body().collect().await.unwrap().to_bytes(), "second");
 
     // A rollout: the new one first, then the old one.
@@ -54,7 +54,7 @@ async fn a_waiting_request_goes_to_the_endpoint_that_is_put_into_use() {
     health[1].drain();
     for _ in 0..3 {
         let sent = service.clone().oneshot(request("/next"));
-        let (response, ()) = futures_util::join!(sent, answer(&mut first, "/next", "first"));
+        let (response, ()) = join(sent, answer(&mut first, "/next", "first")).await;
         assert!(response.is_ok());
     }
     assert!(second.next_request().now_or_never().is_none());

@@ -151,7 +151,9 @@ fn route(upstream: &str) -> String {
 }
 
 fn service(more: &str) -> String {
-    format!("[services.web]\ncommand = \"true\"\n{more}\n")
+    // Unlike the default, it is seldom in use on all addresses.
+    let port = if more.contains("port =") { "" } else { "port = 7391\n" };
+    format!("[services.web]\ncommand = \"true\"\n{port}{more}\n")
 }
 
 /// A program that listens on the address of a slot. When it is dropped, it dies at once, with all its connections.
@@ -181,7 +183,6 @@ impl Process {
                 tokio::spawn(serve(accept, text, of_task, is_http2))
             }
             InstanceAddress::Unix(path) => {
-                std::fs::create_dir_all(path.parent().unwrap()).unwrap();
                 let listener = UnixListener::bind(path).unwrap();
                 let accept = async move || listener.accept().await.map(|(stream, _)| stream);
                 tokio::spawn(serve(accept, text, of_task, is_http2))
@@ -229,7 +230,7 @@ where
             connections.spawn(hyper::server::conn::http1::Builder::new().serve_connection(stream, respond));
         }
     }
-    pending().await
+    pending::<()>().await;
 }
 
 #[tokio::test]
@@ -392,7 +393,7 @@ async fn files_fall_back_to_a_service_and_copies_go_to_one() {
     assert_eq!(process.requests(), 1);
 
     let mirrored = "[[routes]]\nhost = \"a.test\"\nupstream = \"service://web\"\nmirror = \"127.0.0.1:1\"\n";
-    let copies = "[services.copies]\ncommand = \"true\"\n";
+    let copies = "[services.copies]\ncommand = \"true\"\nport = 7391\n";
     let to_service = |settings: &mut Settings| {
         let mirror = settings.routes[0].middleware.mirror.as_mut().unwrap();
         mirror.upstream = Endpoint::Service("copies".parse().unwrap());

@@ -2,10 +2,11 @@
 
 use std::{
     collections::HashSet,
+    fs::DirBuilder,
     io,
     net::{IpAddr, Ipv4Addr, SocketAddr, TcpListener},
     ops::RangeInclusive,
-    os::unix::ffi::OsStrExt,
+    os::unix::{ffi::OsStrExt, fs::DirBuilderExt},
     path::Path,
 };
 
@@ -134,7 +135,15 @@ fn is_in_use(bound: &io::Result<()>) -> bool {
     bound.as_ref().is_err_and(|error| error.kind() == io::ErrorKind::AddrInUse)
 }
 
+/// A socket in the home, in a folder that is created if it does not exist.
 fn socket(home: &Path, service: &Service, number: u16, half: Half) -> Result<InstanceAddress, Problem> {
-    let path = home.join("services").join(format!("{}-{number}-{half}.sock", service.name));
-    if path.as_os_str().len() > MAX_PATH { Err(Problem::LongPath(path)) } else { Ok(InstanceAddress::Unix(path)) }
+    let folder = home.join("services");
+    let path = folder.join(format!("{}-{number}-{half}.sock", service.name));
+    if path.as_os_str().len() > MAX_PATH {
+        return Err(Problem::LongPath(path));
+    }
+    match DirBuilder::new().recursive(true).mode(0o700).create(&folder) {
+        Ok(()) => Ok(InstanceAddress::Unix(path)),
+        Err(error) => Err(Problem::NoFolder { path: folder, error }),
+    }
 }

@@ -1,6 +1,6 @@
 //! The error for a service without an address.
 
-use std::{net::Ipv4Addr, ops::RangeInclusive, path::PathBuf};
+use std::{io, net::Ipv4Addr, ops::RangeInclusive, path::PathBuf};
 
 use ipnet::Ipv4Net;
 
@@ -37,6 +37,8 @@ pub(super) enum Problem {
          listen = \"port\" for the service"
     )]
     NotLocal(Ipv4Addr),
+    #[error("cannot create the folder {} for Unix sockets: {error}", .path.display())]
+    NoFolder { path: PathBuf, error: io::Error },
     #[error("the path {0} is too long for a Unix socket (107 bytes): use a shorter home folder")]
     LongPath(PathBuf),
 }

@@ -169,7 +169,8 @@ fn a_subnet_can_be_full() {
 
 #[test]
 fn ports_and_unix_sockets() {
-    let home = "/nonexistent/kinds";
+    let folder = tempfile::tempdir().unwrap();
+    let home = folder.path().to_str().unwrap();
     let file = service("port", "listen = \"port\"\ninstances = 2") + &service("unix", "listen = \"unix\"");
     let table = assigned(&settings(home, &file));
     let ports: Vec<_> = addresses(&table, "port").iter().map(socket).collect();
@@ -181,10 +182,9 @@ fn ports_and_unix_sockets() {
     assert_ne!(socket(&addresses(&assigned(&settings(home, &file)), "port")[0]), ports[0]);
 
     let paths: Vec<_> = addresses(&table, "unix").iter().map(ToString::to_string).collect();
-    assert_eq!(
-        paths,
-        ["unix:/nonexistent/kinds/services/unix-1-a.sock", "unix:/nonexistent/kinds/services/unix-1-b.sock"]
-    );
+    let expected = ["a", "b"].map(|half| format!("unix:{home}/services/unix-1-{half}.sock"));
+    assert_eq!(paths, expected);
+    assert!(folder.path().join("services").is_dir());
     let long = settings(&format!("/{}", "x".repeat(100)), &file);
     let error = ServiceTable::new().assign(&long).unwrap_err().to_string();
     assert!(error.contains("is too long for a Unix socket (107 bytes): use a shorter home folder"), "{error}");
