@@ -121,7 +121,7 @@ impl Services {
     }
 
     async fn order(&self, name: &str, order: Order) -> Result<ServiceReport, String> {
-        if self.shared.report_on(name).is_none() {
+        if self.shared.recent(name).is_none() {
             return Err(self.unknown(name));
         }
         let (sender, outcome) = oneshot::channel();

@@ -4,7 +4,8 @@ use super::{
     event::seconds,
     number::Number,
     process::{Phase, Process},
-    service::{Managed, Mode},
+    service::Managed,
+    target::Mode,
 };
 use crate::services::report::{InstanceReport, InstanceState, ServiceReport, ServiceState};
 

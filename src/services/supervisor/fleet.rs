@@ -10,7 +10,8 @@ use tokio::time::Instant;
 
 use super::{
     process::Phase,
-    service::{Managed, Mode},
+    service::Managed,
+    target::Mode,
     waiters::Answer,
     world::{Event, World},
 };

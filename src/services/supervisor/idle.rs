@@ -1,47 +1,26 @@
 //! Stops a service without requests.
 
-use std::time::Duration;
-
 use tokio::time::Instant;
 
-use super::{
-    service::{Managed, Mode},
-    world::World,
-};
-
-/// When a service last had requests.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Activity {
-    requests: u64,
-    last: Instant,
-    look: Instant,
-}
-
-impl Activity {
-    pub(super) fn new(now: Instant) -> Self {
-        Self { requests: 0, last: now, look: now }
-    }
-}
+use super::{service::Managed, target::Mode, world::World};
 
 impl Managed {
     /// When to look next for requests.
     pub(super) fn idle_deadline(&self) -> Option<Instant> {
-        (self.mode == Mode::Running && self.target.definition.idle_stop.is_some()).then_some(self.activity.look)
+        (self.mode == Mode::Running && self.target.definition.idle_stop.is_some()).then_some(self.activity.next_look())
     }
 
     /// Stops the service if it has had no requests for long enough.
     pub(super) fn check_idle(&mut self, now: Instant, world: &mut dyn World) {
         let Some(limit) = self.target.definition.idle_stop.filter(|_| self.mode == Mode::Running) else { return };
-        if now < self.activity.look {
+        if !self.activity.is_due(now, limit) {
             return;
         }
-        self.activity.look = now + (limit / 8).clamp(Duration::from_millis(20), Duration::from_secs(1));
         let uses: Vec<_> = self.configured.1.slots.iter().map(|slot| world.traffic(&slot.instance)).collect();
         let requests = uses.iter().map(|of| of.requests).sum();
         let is_used = uses.iter().any(|of| of.in_use > 0) || self.configured.1.readiness.waiting() > 0;
-        if is_used || requests != self.activity.requests || !self.is_settled() {
-            (self.activity.requests, self.activity.last) = (requests, now);
-        } else if now.saturating_duration_since(self.activity.last) >= limit {
+        let is_busy = is_used || !self.is_settled();
+        if self.activity.note(is_busy, requests, now) >= limit {
             tracing::info!(
                 "service {} has had no requests for {}, so it is stopped until the next one",
                 self.name,

@@ -1,7 +1,7 @@
 //! The world as it is: the keeper, pipes, probes and watched files.
 
 use std::{
-    collections::{BTreeMap, HashMap},
+    collections::{BTreeMap, HashMap, HashSet},
     io,
     path::{Path, PathBuf},
     sync::Arc,
@@ -63,6 +63,8 @@ pub(super) struct Live {
     running: HashMap<u64, Running>,
     watches: BTreeMap<ServiceName, Watch>,
     wanted: HashMap<ServiceName, JoinSet<()>>,
+    /// Services whose limits are not fully enforced, which the log has said.
+    warned: HashSet<ServiceName>,
 }
 
 /// What belongs to a process.
@@ -94,6 +96,7 @@ impl Live {
             running: HashMap::new(),
             watches: BTreeMap::new(),
             wanted: HashMap::new(),
+            warned: HashSet::new(),
         };
         (live, received)
     }
@@ -142,6 +145,11 @@ impl Live {
 
     fn try_launch(&mut self, id: u64, service: &Service, slot: &Slot) -> io::Result<()> {
         let keeper = self.keeper.as_ref().ok_or_else(|| io::Error::other("the keeper is not running"))?;
+        if let Some(weaker) = keeper.weaker_limits(&service.limits)
+            && self.warned.insert(service.name.clone())
+        {
+            tracing::warn!("service {}: {weaker}", service.name);
+        }
         let folder = self.home.join("services");
         if let InstanceAddress::Unix(path) = &slot.instance.address {
             prepare_socket(path)?;
@@ -149,7 +157,11 @@ impl Live {
         let mut socket = None;
         if service.ready == Ready::Notify {
             let name = format!("{}-{}-{}", service.name, slot.instance.number, slot.half());
-            socket = Some(NotifySocket::bind(&folder, &name)?);
+            socket = Some(match service.user {
+                // The user cannot look into the folder.
+                Some(_) => NotifySocket::bind_abstract(&name)?,
+                None => NotifySocket::bind(&folder, &name)?,
+            });
         }
         let launch = launch::launch(service, slot, socket.as_ref().map(NotifySocket::address));
         let output = keeper.launch(id, &launch)?;

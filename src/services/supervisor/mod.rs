@@ -7,6 +7,7 @@
 //! - `world` is what the state needs from outside, and `live` is that with real processes: `launch`, `probe`, `notify`,
 //!   `output` and `watch`.
 
+mod activity;
 mod describe;
 mod event;
 mod exits;
@@ -22,6 +23,7 @@ mod probe;
 mod process;
 mod rollout;
 mod service;
+mod target;
 #[cfg(test)]
 mod tests;
 mod waiters;

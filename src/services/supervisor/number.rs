@@ -69,11 +69,16 @@ impl Number {
         Some(self.processes.remove(at))
     }
 
-    /// The slot for the next process: the one of the last, so that a restart keeps the address, unless it is in use.
-    pub(super) fn free_slot<'a>(&self, slots: impl Iterator<Item = &'a Slot>) -> Option<&'a Slot> {
+    /// The slot for the next process: one that routes know, and the one of the last process, so that a restart keeps the
+    /// address. `None` if all are in use.
+    pub(super) fn free_slot<'a>(
+        &self,
+        slots: impl Iterator<Item = &'a Slot>,
+        is_known: impl Fn(&Slot) -> bool,
+    ) -> Option<&'a Slot> {
         let is_used = |slot: &Slot| self.processes.iter().any(|process| process.slot.instance == slot.instance);
         let is_last = |slot: &Slot| self.last_address.as_ref() == Some(&slot.instance.address);
-        slots.filter(|slot| !is_used(slot)).min_by_key(|slot| !is_last(slot))
+        slots.filter(|slot| !is_used(slot)).min_by_key(|slot| (!is_known(slot), !is_last(slot)))
     }
 
     /// Where it last listened.

@@ -5,8 +5,9 @@ use std::{sync::Arc, time::Duration};
 use tokio::time::Instant;
 
 use super::{
-    idle::Activity,
-    service::{Managed, Mode, Rollout, Target},
+    activity::Activity,
+    service::Managed,
+    target::{Mode, Rollout, Target},
     waiters::Answer,
 };
 use crate::{services::table::Instances, settings::Service};

@@ -2,7 +2,8 @@
 
 use super::{
     event::happened,
-    service::{Managed, Mode, Rollout, Target},
+    service::Managed,
+    target::{Mode, Rollout, Target},
 };
 
 /// If a new process has been ready, it may fail this often before the rollout is given up.

@@ -5,14 +5,18 @@ use std::{collections::BTreeMap, sync::Arc, time::Duration};
 use tokio::time::Instant;
 
 use super::{
-    idle::Activity,
+    activity::Activity,
     number::Number,
     process::{Phase, Process},
+    target::{Mode, Rollout, Target},
     waiters::Waiters,
     world::World,
 };
 use crate::{
-    services::{report::EventReport, table::Instances},
+    services::{
+        report::EventReport,
+        table::{Instances, Slot},
+    },
     settings::{Service, ServiceName},
 };
 
@@ -21,39 +25,6 @@ const MIN_DRAIN: Duration = Duration::from_millis(100);
 
 /// How often to look whether a process still has requests.
 const DRAIN_LOOK: Duration = Duration::from_millis(25);
-
-/// What a service should run.
-#[derive(Debug, Clone)]
-pub(super) struct Target {
-    /// Processes of another version are replaced.
-    pub(super) version: u64,
-    /// What to run.
-    pub(super) definition: Arc<Service>,
-    /// Where.
-    pub(super) instances: Arc<Instances>,
-}
-
-/// Whether a service should run.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Mode {
-    /// It should.
-    Running,
-    /// Not until the next request.
-    Idle,
-    /// Not until a command starts it.
-    Stopped,
-    /// It is no longer in the settings.
-    Removed,
-}
-
-/// The replacement of all processes, one instance at a time.
-#[derive(Debug)]
-pub(super) struct Rollout {
-    /// What runs again if a new process fails; `None` while this is already happening.
-    pub(super) back_to: Option<Target>,
-    /// Whether a new process has been ready.
-    pub(super) has_been_ready: bool,
-}
 
 /// A service.
 #[derive(Debug)]
@@ -246,7 +217,11 @@ impl Managed {
 
     fn launch(&mut self, number: u16, target: Target, now: Instant, world: &mut dyn World) {
         let Some(state) = self.numbers.get_mut(&number) else { return };
-        let Some(slot) = state.free_slot(target.instances.pair(number).into_iter().flatten()) else { return };
+        // After settings that were rolled back, routes may not know both slots of then, or have made them anew.
+        let in_routes = |slot: &Slot| self.configured.1.slots.iter().find(|known| known.instance == slot.instance);
+        let pair = target.instances.pair(number).into_iter().flatten();
+        let Some(slot) = state.free_slot(pair, |slot| in_routes(slot).is_some()) else { return };
+        let slot = in_routes(slot).unwrap_or(slot);
         let id = world.new_id();
         state.add(Process::new(id, target.version, Arc::clone(&target.definition), slot.clone(), now));
         world.launch(id, &target.definition, slot);

@@ -4,7 +4,7 @@ use std::mem;
 
 use tokio::sync::oneshot;
 
-use super::service::Mode;
+use super::target::Mode;
 
 /// Where the outcome of a command goes.
 pub(super) type Answer = oneshot::Sender<Result<(), String>>;
