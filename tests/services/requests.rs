@@ -18,6 +18,16 @@ fn requests_wait_for_a_service_that_starts() {
 }
 
 #[test]
+fn a_request_that_ends_programs_is_not_sent_to_ever_more_of_them() {
+    let Some(node) = Node::ready("") else { return };
+    assert_eq!(node.get("/exit/1").status, 502);
+    // It was sent once, and again to two successors.
+    node.wait_for_state("ready");
+    let restarts = node.web()["instances"][0]["restarts"].as_u64().unwrap();
+    assert!(restarts <= 3, "{restarts}");
+}
+
+#[test]
 fn a_program_gets_its_variables() {
     let Some(node) = Node::ready("env = { COLOUR = \"blue\" }") else { return };
     let variable = |name: &str| node.get(&format!("/env/{name}")).text().to_owned();

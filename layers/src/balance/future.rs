@@ -48,6 +48,8 @@ pin_project! {
         tried: Tried,
         // Endpoints whose connection timed out.
         black_holes: u32,
+        // Whether an attempt has sent any of the request.
+        was_sent: bool,
         attempts: Option<Attempts>,
     }
 }
@@ -83,6 +85,7 @@ where
             trial: None,
             tried: Tried::only(index),
             black_holes: 0,
+            was_sent: false,
             attempts,
         }
     }
@@ -111,6 +114,7 @@ where
             copy,
             tried: Tried::default(),
             black_holes: 0,
+            was_sent: false,
             attempts,
         };
         if let Turn::OnTrial(index, lease) = turn
@@ -140,6 +144,7 @@ where
             copy: None,
             tried: Tried::default(),
             black_holes: 0,
+            was_sent: false,
             attempts: None,
         }
     }
@@ -201,6 +206,7 @@ where
     ) -> Option<Result<Response<ResponseBody>, BoxError>> {
         let this = self.as_mut().project();
         *this.black_holes += u32::from(failure.is_connect_timeout);
+        *this.was_sent |= !failure.is_unsent();
         this.endpoints.record(*this.index).failed(*this.began, this.lease.take().as_ref(), &failure, &error);
         if let Some(response) = this.trial.as_mut().and_then(|trial| trial.response()) {
             self.as_mut().return_to_trial();
@@ -237,7 +243,7 @@ where
                 if let Some(attempts) = this.attempts {
                     request.extensions_mut().insert(attempts.clone());
                 }
-                failed.returning(request, failure.is_unsent()).into()
+                failed.returning(request, !*this.was_sent).into()
             }
             _ => failed.into(),
         };

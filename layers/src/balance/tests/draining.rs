@@ -188,3 +188,14 @@ async fn an_error_returns_the_request_if_it_can_be_sent_again() {
         assert!(error.downcast_mut::<EndpointError>().unwrap().take_request().is_none());
     }
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_request_that_one_of_several_attempts_has_sent_counts_as_sent() {
+    for (second, expected) in [(Does::RefuseConnections, false), (Does::BreakOff, false)] {
+        let both = balanced([endpoint("a", Does::BreakOff), endpoint("b", second)]).return_requests();
+        let mut error = both.oneshot(request("GET", "")).await.unwrap_err();
+        let error = error.downcast_mut::<EndpointError>().unwrap();
+        assert_eq!(error.attempts(), 2);
+        assert_eq!(error.take_request().map(|(_, is_unsent)| is_unsent), Some(expected), "{second:?}");
+    }
+}
