@@ -75,7 +75,8 @@ fn parse(text: &str) -> Result<BTreeMap<String, String>, (usize, String)> {
                 (value, next)
             }
             _ => {
-                let value = value.split('\n').next().unwrap_or_default();
+                // With the space before it, which makes a # a comment.
+                let value = rest[start..].split('\n').next().unwrap_or_default();
                 (without_comment(value).trim().to_owned(), after)
             }
         };
@@ -117,7 +118,7 @@ fn quoted(text: &str, quote: char) -> Option<(String, &str)> {
 /// A comment begins with a `#` after a space.
 fn without_comment(value: &str) -> &str {
     let comment = value.match_indices('#').map(|(at, _)| at);
-    let end = comment.filter(|at| *at == 0 || value[..*at].ends_with([' ', '\t'])).min();
+    let end = comment.filter(|at| value[..*at].ends_with([' ', '\t'])).min();
     &value[..end.unwrap_or(value.len())]
 }
 
@@ -128,7 +129,7 @@ mod tests {
     #[test]
     fn lines_are_read_as_docker_and_systemd_do() {
         let text = "\u{feff}# comment\n; comment\n\nA=1\nexport B = two words # comment\r\nC=\nD='$A # \\n'\n\
-                    E=\"a\\n\\\"b\\\" $A\" # c\nF=a#b\nG=x=y\nH=\"first\nsecond\"\nI=last";
+                    E=\"a\\n\\\"b\\\" $A\" # c\nF=a#b\nG=x=y\nH=\"first\nsecond\"\nI=#fff\nJ= # none\nK=last";
         let expected = [
             ("A", "1"),
             ("B", "two words"),
@@ -138,7 +139,9 @@ mod tests {
             ("F", "a#b"),
             ("G", "x=y"),
             ("H", "first\nsecond"),
-            ("I", "last"),
+            ("I", "#fff"),
+            ("J", ""),
+            ("K", "last"),
         ];
         let expected = expected.map(|(name, value)| (name.to_owned(), value.to_owned()));
         assert_eq!(parse(text), Ok(expected.into()));
