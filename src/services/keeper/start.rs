@@ -44,14 +44,30 @@ impl Starter {
     ///
     /// A message for the user.
     pub(super) fn start(&self, id: u64, launch: &Launch, pipes: Pipes) -> Result<Started, String> {
-        let [program, arguments @ ..] = &*launch.program else { return Err("there is no program to run".to_owned()) };
+        let [program, ..] = &*launch.program else { return Err("there is no program to run".to_owned()) };
         check_text(launch)?;
-        let cwd = launch.cwd.as_ref().map(|cwd| CString::new(cwd.as_os_str().as_bytes()));
-        let cwd = cwd.transpose().map_err(|_| "cwd contains a NUL byte")?;
+        if let Some(cgroup) = self.cgroups.create(&launch.label, id, &launch.limits) {
+            let copies = pipes[0].try_clone().and_then(|stdout| Ok([stdout, pipes[1].try_clone()?]));
+            match copies.and_then(|copies| self.spawn(id, launch, copies, Some(&cgroup))) {
+                Ok(pid) => return Ok(Started { pid, cgroup: Some(cgroup) }),
+                Err(error) => {
+                    cgroup.remove();
+                    // A service is better started without a cgroup than not at all.
+                    if !failed_step(&error).is_some_and(|(step, _)| step == Step::Cgroup) {
+                        return Err(explain(&error, launch, program));
+                    }
+                }
+            }
+        }
+        let pid = self.spawn(id, launch, pipes, None).map_err(|error| explain(&error, launch, program))?;
+        Ok(Started { pid, cgroup: None })
+    }
+
+    fn spawn(&self, id: u64, launch: &Launch, [stdout, stderr]: Pipes, cgroup: Option<&Cgroup>) -> io::Result<Pid> {
+        let (program, arguments) = launch.program.split_first().ok_or(io::ErrorKind::InvalidInput)?;
+        let cwd = launch.cwd.as_ref().map(|cwd| CString::new(cwd.as_os_str().as_bytes())).transpose()?;
         let keeper = getpid();
         let number = u32::try_from(keeper.as_raw_pid()).unwrap_or_default();
-        let cgroup = self.cgroups.create(&launch.label, id, &launch.limits);
-        let [stdout, stderr] = pipes;
         let mut command = Command::new(program);
         command
             .args(arguments)
@@ -62,25 +78,16 @@ impl Starter {
             .stdout(stdout)
             .stderr(stderr);
         let preparation = Preparation {
-            cgroup: cgroup.as_ref().and_then(Cgroup::entrance),
+            cgroup: cgroup.and_then(Cgroup::entrance),
             limits: self.limits(launch, cgroup.is_some()),
             user: identity(launch),
             cwd,
             keeper,
         };
         prepare_with(&mut command, preparation);
-        match command.spawn() {
-            Ok(child) => {
-                let pid = i32::try_from(child.id()).ok().and_then(Pid::from_raw);
-                Ok(Started { pid: pid.ok_or("the system returned no process id")?, cgroup })
-            }
-            Err(error) => {
-                if let Some(cgroup) = cgroup {
-                    cgroup.remove();
-                }
-                Err(explain(&error, launch, program))
-            }
-        }
+        let child = command.spawn()?;
+        let pid = i32::try_from(child.id()).ok().and_then(Pid::from_raw);
+        pid.ok_or_else(|| io::Error::other("the system returned no process id"))
     }
 
     fn limits(&self, launch: &Launch, has_cgroup: bool) -> Vec<(Resource, Rlimit)> {
