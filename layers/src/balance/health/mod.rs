@@ -146,8 +146,8 @@ impl Health {
     /// # async fn main() -> Result<(), tower::BoxError> {
     /// let (blue, green) = (Health::new(), Health::new());
     /// let endpoint = |name: &'static str, health: &Health| {
-    ///     let service = service_fn(async move |_: Request<RequestBody>| {
-    ///         Ok::<_, Infallible>(Response::new(ResponseBody::from(name)))
+    ///     let service = service_fn(move |_: Request<RequestBody>| {
+    ///         std::future::ready(Ok::<_, Infallible>(Response::new(ResponseBody::from(name))))
     ///     });
     ///     Endpoint::with_health(name, service, health.clone())
     /// };
