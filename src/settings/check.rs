@@ -1,6 +1,6 @@
 //! Combinations of settings that cannot work together.
 
-use std::collections::HashMap;
+use std::{collections::HashMap, net::SocketAddr};
 
 use super::{Listener, Port, ServiceListen, Settings, endpoint::Endpoint, listener};
 use crate::config::{Merged, Node, Problem, Problems, names};
@@ -10,6 +10,7 @@ pub(super) fn all(settings: &Settings, merged: &Merged, problems: &mut Problems)
     ports(settings, merged, problems);
     subnets(settings, merged, problems);
     addresses(settings, merged, problems);
+    service_ports(settings, problems);
     mesh(settings, merged, problems);
 }
 
@@ -73,6 +74,31 @@ fn addresses(settings: &Settings, merged: &Merged, problems: &mut Problems) {
              stops, but `subnet_service` ({subnet}, {}) has {available}: choose a larger network or fewer instances",
             range.origin()
         )));
+    }
+}
+
+/// Reports services whose port a listener has on all addresses, and so on those of the instances.
+fn service_ports(settings: &Settings, problems: &mut Problems) {
+    let listeners = settings.listeners();
+    let taken = |port: u16| {
+        let on_all = |(_, address): &&(Listener, SocketAddr)| address.port() == port && address.ip().is_unspecified();
+        listeners.iter().find(on_all)
+    };
+    for service in settings.services.iter().filter(|service| service.listen == ServiceListen::Address) {
+        let Some((listener, address)) = taken(service.port) else { continue };
+        let free = (3000..).find(|port| taken(*port).is_none()).unwrap_or_default();
+        problems.push(Problem::new(
+            service.origin.to_string(),
+            format!(
+                "the instances of `{}` cannot use port {}, because `{}` has it on all addresses ({}): write port = {free}, \
+                 or bind `{}` to an address",
+                service.name,
+                service.port,
+                listener.name(),
+                address.ip(),
+                listener.name()
+            ),
+        ));
     }
 }
 

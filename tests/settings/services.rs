@@ -84,6 +84,7 @@ fn other_words() {
     assert_eq!((service.output, service.watch), (ServiceOutput::Off, vec![start.folder.clone()]));
     assert_eq!((service.stop_signal.name, service.limits.millicpus), ("SIGQUIT", Some(2000)));
     assert_eq!(only(&web("listen = \"unix\"")).listen, ServiceListen::Unix);
+    assert_eq!(only(&web("ready = \"started\"")).ready, Ready::Started);
     assert_eq!(only(&web("watch = false")).watch, [] as [PathBuf; 0]);
     assert_eq!(only(&web("watch = \"lib\"")).watch.len(), 1);
 }

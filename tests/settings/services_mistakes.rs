@@ -167,7 +167,7 @@ fn users() {
 #[test]
 fn numbers_durations_and_words() {
     const DURATION: &str = "expected a duration over 0 and up to a year, such as 10s or 1m 30s";
-    const READY: &str = "ready: expected \"port\", \"notify\", or a path such as \"/healthz\"";
+    const READY: &str = "ready: expected \"port\", \"started\", \"notify\", or a path such as \"/healthz\"";
     const RESTART: &str = "restart: expected always, on-failure or never";
     for (key, expected) in [
         (
@@ -392,4 +392,25 @@ fn each_instance_needs_two_addresses() {
     );
     assert!(start(&file(6, "listen = \"unix\"")).load().is_ok());
     assert!(Start::new().file(&file(1000, "instances = 1000")).load().is_ok());
+}
+
+#[test]
+fn instances_cannot_have_the_port_of_a_listener_on_all_addresses() {
+    let start = |top: &str, more: &str| {
+        Start::new().file(&format!("{top}\n[services.web]\ncommand = \"x\"\n{more}")).flags(&["--https", "off"])
+    };
+    assert_eq!(
+        start("http = 8080", "").error(),
+        "[DIR]/config.toml:2: services.web: the instances of `web` cannot use port 8080, because `http` has it on all \
+         addresses (0.0.0.0): write port = 3000, or bind `http` to an address"
+    );
+    assert_eq!(
+        start("http = 3000\nbind = \"::\"", "port = 3000").error(),
+        "[DIR]/config.toml:3: services.web: the instances of `web` cannot use port 3000, because `http` has it on all \
+         addresses (::): write port = 3001, or bind `http` to an address"
+    );
+    assert!(start("http = 8080\nbind = \"127.0.0.1\"", "").load().is_ok());
+    assert!(start("http = 8080", "port = 3000").load().is_ok());
+    assert!(start("http = 20000", "listen = \"port\"").load().is_ok());
+    assert!(start("http = 8080", "listen = \"unix\"").load().is_ok());
 }

@@ -182,7 +182,7 @@ impl Live {
         let (news, instance) = (self.news.clone(), slot.instance.clone());
         let path = match &service.ready {
             Ready::Path(path) => Some(path.clone()),
-            Ready::Port | Ready::Notify => None,
+            Ready::Port | Ready::Started | Ready::Notify => None,
         };
         let mut tasks = JoinSet::new();
         tasks.spawn(async move {

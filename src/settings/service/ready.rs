@@ -7,12 +7,13 @@ use super::Ready;
 use crate::config::{Parse, Reason, text};
 
 impl Parse for Ready {
-    const EXPECTED: &'static str = "\"port\", \"notify\", or a path such as \"/healthz\"";
+    const EXPECTED: &'static str = "\"port\", \"started\", \"notify\", or a path such as \"/healthz\"";
 
     fn parse(value: &Value) -> Result<Self, Reason> {
         let text = text(value)?;
         match text {
             "port" => return Ok(Self::Port),
+            "started" => return Ok(Self::Started),
             "notify" => return Ok(Self::Notify),
             _ => {}
         }
