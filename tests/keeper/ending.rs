@@ -42,8 +42,9 @@ async fn killing_a_program_kills_all_that_it_has_started() {
 #[tokio::test]
 async fn a_program_that_exits_leaves_nothing_behind() {
     for mut side in Side::start_both().await {
-        let (_, output) = side.run(1, &shell(&FAMILY.replace("\nwait", "\nexit 4"))).await;
+        let (_, output) = side.run(1, &shell(&format!("trap 'exit 4' USR1\n{FAMILY}"))).await;
         let family = family(&output.stdout).await;
+        side.keeper.signal(1, 10);
         assert_eq!(side.exit(1).await.code, Some(4));
         assert!(!family.iter().any(is_alive));
         assert_eq!(read(&output.stdout).await, "");

@@ -2,7 +2,7 @@
 
 use std::{fs, os::unix::fs::PermissionsExt, path::Path};
 
-use crate::{Side, is_root, program, script, shell};
+use crate::{PROGRAM, Side, is_root, program, script, shell};
 
 #[tokio::test]
 async fn failed_starts_are_explained() {
@@ -67,4 +67,29 @@ async fn a_folder_that_the_user_cannot_enter_is_an_error() {
     launch.cwd = Some(folder.path().into());
     let error = side.fail(&launch).await;
     assert!(error.contains("Permission denied") && error.ends_with("for user nobody"), "{error}");
+}
+
+#[tokio::test]
+async fn what_needs_root_says_so() {
+    let folder = tempfile::tempdir().unwrap();
+    let keeper = folder.path().join("pmesh");
+    // As root without privileges, because another user may have no access to the program.
+    let without_privileges = "setpriv --inh-caps=-all --bounding-set=-all";
+    script(
+        &keeper,
+        &format!(
+            "#!/bin/sh\nulimit -n 100\n[ $(id -u) != 0 ] || exec {without_privileges} {PROGRAM} \"$@\"\n\
+             exec {PROGRAM} \"$@\"\n"
+        ),
+    );
+    let mut side = Side::start_program(&keeper).await;
+    let mut launch = shell("ulimit -n");
+    launch.user = Some((1, 1, "daemon".to_owned()));
+    assert_eq!(side.fail(&launch).await, "user daemon: needs root; run pmesh as root, or without `user`");
+    launch.user = Some((nix::unistd::getuid().as_raw(), nix::unistd::getgid().as_raw(), "this one".to_owned()));
+    launch.limits.open_files = Some(101);
+    let expected = "limits.open_files: pmesh itself may have at most 100; raise its hard limit, or lower this one";
+    assert_eq!(side.fail(&launch).await, expected);
+    launch.limits.open_files = Some(100);
+    assert_eq!(side.output(&launch).await, "100\n");
 }
