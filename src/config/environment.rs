@@ -11,6 +11,9 @@ use super::{Problem, Problems, SETTINGS, Secret, Setting, renamed, suggest, tabl
 const PREFIX: &str = "PMESH_";
 const SECRET: &str = "PMESH_SECRET";
 
+/// The variables that a service gets, which may run pmesh, too.
+const OF_SERVICES: [&str; 2] = ["PMESH_SERVICE", "PMESH_INSTANCE"];
+
 /// The environment variables that matter.
 #[derive(Clone, Default)]
 pub(super) struct Environment {
@@ -43,7 +46,7 @@ impl Environment {
                 found.secret = problems.note(utf8(name, &value)).map(Secret::from);
             } else if let Some(setting) = table::by_variable(name) {
                 found.values.extend(problems.note(utf8(name, &value)).map(|text| (setting, text)));
-            } else if name.starts_with(PREFIX) && !is_from_kubernetes(name, &value) {
+            } else if name.starts_with(PREFIX) && !OF_SERVICES.contains(&name) && !is_from_kubernetes(name, &value) {
                 unknown.push(name.to_owned());
             }
         }

@@ -242,6 +242,12 @@ fn variables_set_by_kubernetes_are_ignored() {
 }
 
 #[test]
+fn a_service_can_run_pmesh_without_a_warning() {
+    let start = Start::new().variable("PMESH_SERVICE", "web").variable("PMESH_INSTANCE", "1");
+    assert_eq!(start.loaded().doubts, []);
+}
+
+#[test]
 fn unknown_variables_cause_a_warning() {
     for (name, expected) in [
         ("PMESH_HTPP", "unknown variable, ignored; did you mean `PMESH_HTTP`?"),
