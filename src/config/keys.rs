@@ -66,8 +66,8 @@ pub(crate) const SERVICE: &[Key] = &[
         "ready",
         Shape::Either(&[Shape::One(Kind::Choice(&["port", "started", "notify"])), text("/PATH")]),
         "When an instance gets requests: once it accepts connections (port); once it answers a GET of this path with a \
-         status from 200 to 399; once it sends READY=1, as for systemd (notify); or as soon as it runs (started), for \
-         programs that do not listen; default: port",
+         status from 200 to 399; once it sends READY=1, as for systemd (notify); or once it has run for a second, for \
+         programs that do not listen (started); default: port",
     ),
     Key::inner("start_timeout", DURATION, "How long an instance may take to become ready; default: 60s"),
     Key::inner(

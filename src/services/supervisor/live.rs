@@ -12,7 +12,7 @@ use pmesh_layers::wait_ready::Readiness;
 use tokio::{
     sync::mpsc,
     task::{AbortHandle, JoinSet},
-    time::timeout,
+    time::{sleep, timeout},
 };
 
 use super::{
@@ -26,7 +26,7 @@ use crate::{
     services::{
         keeper::{ExitStatus, Keeper},
         shared::Shared,
-        table::Slot,
+        table::{Slot, require_free},
         traffic::{Traffic, Use},
     },
     settings::{
@@ -37,6 +37,9 @@ use crate::{
 
 /// How long to wait for the last output of a process that was never ready, which says why.
 const LAST_OUTPUT: Duration = Duration::from_millis(250);
+
+/// How long a program that does not listen must run before it counts as ready. One that cannot work exits sooner.
+const RUNNING: Duration = Duration::from_secs(1);
 
 /// Something that the state of the services has to follow up on.
 #[derive(Debug)]
@@ -151,8 +154,9 @@ impl Live {
             tracing::warn!("service {}: {weaker}", service.name);
         }
         let folder = self.home.join("services");
-        if let InstanceAddress::Unix(path) = &slot.instance.address {
-            prepare_socket(path)?;
+        match &slot.instance.address {
+            InstanceAddress::Socket(address) => require_free(*address)?,
+            InstanceAddress::Unix(path) => prepare_socket(path)?,
         }
         let mut socket = None;
         if service.ready == Ready::Notify {
@@ -184,9 +188,14 @@ impl Live {
             Ready::Path(path) => Some(path.clone()),
             Ready::Port | Ready::Started | Ready::Notify => None,
         };
+        let must_only_run = service.ready == Ready::Started;
         let mut tasks = JoinSet::new();
         tasks.spawn(async move {
             let send = |event| drop(news.send(News::Process(id, event)));
+            if must_only_run {
+                sleep(RUNNING).await;
+                return send(Event::Ready);
+            }
             let Some(socket) = socket else {
                 probe::until_ready(&instance, path.as_ref()).await;
                 return send(Event::Ready);

@@ -127,6 +127,18 @@ impl Check {
     }
 }
 
+/// Fails if a program listens there: an instance could not, and pmesh would take that program for it.
+pub(in crate::services) fn require_free(address: SocketAddr) -> io::Result<()> {
+    match TcpListener::bind(address) {
+        Err(error) if error.kind() == io::ErrorKind::AddrInUse => Err(io::Error::other(format!(
+            "another program listens on {address}, or on port {} of all addresses",
+            address.port()
+        ))),
+        // The instance reports any other error better than this test.
+        _ => Ok(()),
+    }
+}
+
 fn try_bind(address: Ipv4Addr, port: u16) -> io::Result<()> {
     TcpListener::bind((IpAddr::from(address), port)).map(drop)
 }

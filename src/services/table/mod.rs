@@ -9,6 +9,7 @@ mod tests;
 use std::{collections::BTreeMap, sync::Arc};
 
 use self::addresses::Addresses;
+pub(in crate::services) use self::addresses::require_free;
 pub use self::{
     error::AddressError,
     instances::{Half, Instances, Slot},

@@ -127,7 +127,7 @@ pub enum Ready {
     Port,
     /// Once it answers a GET of this path with a 2xx or 3xx status.
     Path(PathAndQuery),
-    /// Once it runs: for programs that do not listen.
+    /// Once it has run for a second: for programs that do not listen.
     Started,
     /// Once it sends `READY=1` to the socket in `NOTIFY_SOCKET`, as for systemd.
     Notify,
