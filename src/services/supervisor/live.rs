@@ -10,7 +10,7 @@ use std::{
 
 use pmesh_layers::wait_ready::Readiness;
 use tokio::{
-    sync::mpsc,
+    sync::{mpsc, watch},
     task::{AbortHandle, JoinSet},
     time::{sleep, timeout},
 };
@@ -19,7 +19,8 @@ use super::{
     launch,
     notify::{self, Notice, NotifySocket},
     output::{Files, Reading, Sink},
-    probe, watch,
+    probe::{self, Doubt},
+    watched,
     world::{Ending, Event, World},
 };
 use crate::{
@@ -30,7 +31,7 @@ use crate::{
         traffic::{Traffic, Use},
     },
     settings::{
-        Ready, Service, ServiceName, ServiceOutput,
+        Ready, Service, ServiceListen, ServiceName, ServiceOutput,
         endpoint::{Instance, InstanceAddress},
     },
 };
@@ -75,6 +76,8 @@ pub(super) struct Live {
 struct Running {
     sink: Arc<Sink>,
     reading: Option<Reading>,
+    doubt: Doubt,
+    pid: watch::Sender<Option<u32>>,
     /// Finds out when it is ready. Ends when this is dropped.
     _probe: JoinSet<()>,
 }
@@ -113,10 +116,17 @@ impl Live {
             let watch = known.unwrap_or_else(|| {
                 let (news, name) = (self.news.clone(), service.name.clone());
                 let changed = move || drop(news.send(News::FileChanged(name.clone())));
-                let task = tokio::spawn(watch::watch(service.watch.clone(), changed)).abort_handle();
+                let task = tokio::spawn(watched::watch(service.watch.clone(), changed)).abort_handle();
                 Watch { paths: service.watch.clone(), task }
             });
             self.watches.insert(service.name.clone(), watch);
+        }
+    }
+
+    /// A process runs.
+    pub(super) fn started(&self, id: u64, pid: u32) {
+        if let Some(running) = self.running.get(&id) {
+            running.pid.send_replace(Some(pid));
         }
     }
 
@@ -170,20 +180,31 @@ impl Live {
         let launch = launch::launch(service, slot, socket.as_ref().map(NotifySocket::address));
         let output = keeper.launch(id, &launch)?;
         let name = service.name.to_string();
-        let sink = Sink::to_log(name, slot.instance.number, self.shared.recent(service.name.as_str()));
+        let sink = Sink::log(name, slot.instance.number, self.shared.recent(service.name.as_str()));
         let sink = Arc::new(match &service.output {
             ServiceOutput::Log => sink,
-            ServiceOutput::File(path) => sink.to_file(path.clone(), self.files.clone()),
+            ServiceOutput::File(path) => sink.file(path.clone(), self.files.clone()),
             ServiceOutput::Off => sink.nowhere(),
         });
         let reading = Some(Reading::start(output, &sink));
-        let probe = self.probe(id, service, slot, socket);
-        self.running.insert(id, Running { sink, reading, _probe: probe });
+        let doubt = Doubt::default();
+        let (pid, is_started) = watch::channel(None);
+        let probe = self.probe(id, service, slot, socket, doubt.clone(), is_started);
+        self.running.insert(id, Running { sink, reading, doubt, pid, _probe: probe });
         Ok(())
     }
 
-    fn probe(&self, id: u64, service: &Service, slot: &Slot, socket: Option<NotifySocket>) -> JoinSet<()> {
+    fn probe(
+        &self,
+        id: u64,
+        service: &Service,
+        slot: &Slot,
+        socket: Option<NotifySocket>,
+        doubt: Doubt,
+        mut pid: watch::Receiver<Option<u32>>,
+    ) -> JoinSet<()> {
         let (news, instance) = (self.news.clone(), slot.instance.clone());
+        let has_own_address = service.listen == ServiceListen::Address;
         let path = match &service.ready {
             Ready::Path(path) => Some(path.clone()),
             Ready::Port | Ready::Started | Ready::Notify => None,
@@ -197,9 +218,17 @@ impl Live {
                 return send(Event::Ready);
             }
             let Some(socket) = socket else {
-                probe::until_ready(&instance, path.as_ref()).await;
+                if probe::until_ready(&instance, path.as_ref(), &mut pid, &doubt).await && has_own_address {
+                    tracing::warn!(
+                        "service {}/{} listens on all addresses, so no other process can run beside it, not even to \
+                         replace it: make it listen on HOST, or set listen = \"port\" for the service",
+                        instance.service,
+                        instance.number
+                    );
+                }
                 return send(Event::Ready);
             };
+            doubt.set("it has not sent READY=1 to NOTIFY_SOCKET".to_owned());
             while let Ok(notices) = socket.next().await {
                 for notice in notices {
                     send(match notice {
@@ -240,6 +269,10 @@ impl World for Live {
         if let Some(keeper) = &self.keeper {
             keeper.kill(id);
         }
+    }
+
+    fn doubt(&self, id: u64) -> Option<String> {
+        self.running.get(&id)?.doubt.reason()
     }
 
     fn last_line(&self, id: u64) -> Option<String> {

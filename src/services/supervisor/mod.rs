@@ -5,7 +5,7 @@
 //!   `process`. What happens to it is in `orders` (settings and commands), `exits`, `rollout` and `idle`;
 //!   `describe` reports on it, and `waiters` are commands that wait for it;
 //! - `world` is what the state needs from outside, and `live` is that with real processes: `launch`, `probe`, `notify`,
-//!   `output` and `watch`.
+//!   `listener`, `output` and `watched`.
 
 mod activity;
 mod describe;
@@ -14,6 +14,7 @@ mod exits;
 mod fleet;
 mod idle;
 mod launch;
+mod listener;
 mod live;
 mod notify;
 mod number;
@@ -27,7 +28,7 @@ mod target;
 #[cfg(test)]
 mod tests;
 mod waiters;
-mod watch;
+mod watched;
 mod world;
 
 use std::{future::pending, sync::Arc, time::Duration};
@@ -134,7 +135,10 @@ impl Supervisor {
     fn on_keeper(&mut self, event: KeeperEvent) {
         let now = Instant::now();
         match event {
-            KeeperEvent::Started { id, pid } => self.fleet.event(id, world::Event::Started(pid), now, &mut self.live),
+            KeeperEvent::Started { id, pid } => {
+                self.live.started(id, pid);
+                self.fleet.event(id, world::Event::Started(pid), now, &mut self.live);
+            }
             KeeperEvent::Failed { id, error } => self.live.failed(id, &error),
             KeeperEvent::Exited { id, status } => self.live.exited(id, status, self.fleet.is_starting(id)),
             KeeperEvent::Lost(error) => {

@@ -1,6 +1,10 @@
 //! Finds out when an instance can serve.
 
-use std::{io, time::Duration};
+use std::{
+    io,
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
 
 use bytes::Bytes;
 use http::{Request, StatusCode, header::HOST, uri::PathAndQuery};
@@ -10,11 +14,17 @@ use hyper_util::rt::{TokioExecutor, TokioIo};
 use tokio::{
     io::{AsyncRead, AsyncWrite},
     net::{TcpStream, UnixStream},
+    sync::watch,
+    task::spawn_blocking,
     time::{Instant, sleep, timeout},
 };
 use tower::BoxError;
 
-use crate::settings::endpoint::{Instance, InstanceAddress, Protocol};
+use super::listener::{Listener, listener};
+use crate::{
+    settings::endpoint::{Instance, InstanceAddress, Protocol},
+    telemetry::causes::with_causes,
+};
 
 /// How long one attempt may take.
 const ATTEMPT: Duration = Duration::from_secs(5);
@@ -22,23 +32,72 @@ const ATTEMPT: Duration = Duration::from_secs(5);
 /// The shortest and the longest pause between attempts.
 const PAUSES: (Duration, Duration) = (Duration::from_millis(20), Duration::from_secs(1));
 
-/// Returns once the instance accepts connections, or, with a path, once it answers a GET with a 2xx or 3xx status.
-pub(super) async fn until_ready(instance: &Instance, path: Option<&PathAndQuery>) {
+/// Why an instance is not ready yet. Clones share it.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Doubt(Arc<Mutex<Option<String>>>);
+
+impl Doubt {
+    /// The last attempt failed for this reason.
+    pub(super) fn set(&self, reason: String) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(reason);
+    }
+
+    /// Why the last attempt failed.
+    pub(super) fn reason(&self) -> Option<String> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+}
+
+/// Returns once the instance accepts connections, or, with a path, once it answers a GET with a 2xx or 3xx status. `pid`
+/// gets its process id once it runs. The outcome is whether it listens on all addresses.
+pub(super) async fn until_ready(
+    instance: &Instance,
+    path: Option<&PathAndQuery>,
+    pid: &mut watch::Receiver<Option<u32>>,
+    doubt: &Doubt,
+) -> bool {
     let began = Instant::now();
     loop {
         // A fast program is found soon, and a slow one costs little.
         sleep((began.elapsed() / 5).clamp(PAUSES.0, PAUSES.1)).await;
-        if let Ok(Ok(true)) = timeout(ATTEMPT, is_ready(instance, path)).await {
-            return;
+        match timeout(ATTEMPT, attempt(instance, path)).await {
+            Ok(Ok(())) => match who_listens(&instance.address, pid).await {
+                Listener::There => return false,
+                Listener::Everywhere => return true,
+                Listener::Another => {
+                    doubt.set(format!("another program listens on all addresses, {} among them", instance.address));
+                }
+            },
+            Ok(Err(reason)) => doubt.set(reason),
+            Err(_) => doubt.set(format!("it did not answer at {} in {} s", instance.address, ATTEMPT.as_secs())),
         }
     }
 }
 
-async fn is_ready(instance: &Instance, path: Option<&PathAndQuery>) -> Result<bool, BoxError> {
-    let stream = connect(&instance.address).await?;
-    let Some(path) = path else { return Ok(true) };
-    let status = status(stream, instance.protocol, path).await?;
-    Ok(status.is_success() || status.is_redirection())
+/// Who accepted the connection.
+async fn who_listens(address: &InstanceAddress, pid: &mut watch::Receiver<Option<u32>>) -> Listener {
+    let InstanceAddress::Socket(address) = *address else { return Listener::There };
+    let pid = pid.wait_for(Option::is_some).await.ok().and_then(|pid| *pid);
+    let Some(pid) = pid else { return Listener::There };
+    // With many connections, this reads megabytes.
+    spawn_blocking(move || listener(address, pid)).await.unwrap_or(Listener::There)
+}
+
+async fn attempt(instance: &Instance, path: Option<&PathAndQuery>) -> Result<(), String> {
+    let address = &instance.address;
+    let stream = connect(address).await.map_err(|error| {
+        let variables = match address {
+            InstanceAddress::Socket(_) => "LISTEN, or HOST and PORT",
+            InstanceAddress::Unix(_) => "SOCKET",
+        };
+        format!("it does not accept connections at {address}, which is in {variables}: {error}")
+    })?;
+    let Some(path) = path else { return Ok(()) };
+    match status(stream, instance.protocol, path).await {
+        Ok(status) if status.is_success() || status.is_redirection() => Ok(()),
+        Ok(status) => Err(format!("GET {path} at {address} gets {status}")),
+        Err(error) => Err(format!("GET {path} at {address} fails: {}", with_causes(&*error))),
+    }
 }
 
 trait Stream: AsyncRead + AsyncWrite + Send + Unpin {}

@@ -126,8 +126,8 @@ impl Managed {
                 process.phase = Phase::Killed;
                 let late = LateStart { version: process.version, age: process.age(now) };
                 let limit = humantime::format_duration(process.definition.start_timeout);
-                let line = world.last_line(id).map(|line| format!(": {line}")).unwrap_or_default();
-                self.not_ready_in_time(number, &late, format!("was not ready within {limit}{line}"), now);
+                let doubt = world.doubt(id).map(|doubt| format!(": {doubt}")).unwrap_or_default();
+                self.not_ready_in_time(number, &late, format!("was not ready within {limit}{doubt}"), now);
             }
             Phase::Draining { until, .. } => {
                 if now >= until || world.traffic(&process.slot.instance).in_use == 0 {
@@ -186,18 +186,18 @@ impl Managed {
         let back_to =
             self.rollout.as_ref().and_then(|rollout| rollout.back_to.as_ref().filter(|_| !rollout.has_been_ready));
         match (other, may_step) {
-            (Some((.., true)), true) => self.launch(number, self.target.clone(), now, world),
+            (Some((.., true)), true) => self.launch(number, &self.target.clone(), now, world),
             (Some((.., true)), false) => {}
             // It waits for its turn, running what is known to work.
             (Some((_, version, false)), false) if back_to.is_some_and(|back| back.version == version) => {}
             (Some((old, _, false)), _) => {
                 self.retire(old, now, world);
-                self.launch(number, self.target.clone(), now, world);
+                self.launch(number, &self.target.clone(), now, world);
             }
-            (None, true) => self.launch(number, self.target.clone(), now, world),
+            (None, true) => self.launch(number, &self.target.clone(), now, world),
             (None, false) => {
                 let target = back_to.unwrap_or(&self.target).clone();
-                self.launch(number, target, now, world);
+                self.launch(number, &target, now, world);
             }
         }
     }
@@ -215,7 +215,7 @@ impl Managed {
         self.rollout.is_some() && self.numbers.range(..=self.wanted()).any(|(_, number)| is_step(number))
     }
 
-    fn launch(&mut self, number: u16, target: Target, now: Instant, world: &mut dyn World) {
+    fn launch(&mut self, number: u16, target: &Target, now: Instant, world: &mut dyn World) {
         let Some(state) = self.numbers.get_mut(&number) else { return };
         // After settings that were rolled back, routes may not know both slots of then, or have made them anew.
         let in_routes = |slot: &Slot| self.configured.1.slots.iter().find(|known| known.instance == slot.instance);

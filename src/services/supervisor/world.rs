@@ -21,6 +21,9 @@ pub(super) trait World {
     /// Kills a process and everything that it has started.
     fn kill(&mut self, id: u64);
 
+    /// Why a process is not ready yet.
+    fn doubt(&self, id: u64) -> Option<String>;
+
     /// The line that says why a process has ended, if it wrote one.
     fn last_line(&self, id: u64) -> Option<String>;
 

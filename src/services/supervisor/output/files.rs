@@ -27,10 +27,13 @@ pub(in crate::services::supervisor) struct Files(Arc<Queue>);
 
 #[derive(Debug, Default)]
 struct Queue {
-    sender: Mutex<Option<mpsc::Sender<(Arc<PathBuf>, String)>>>,
+    sender: Mutex<Option<mpsc::Sender<Line>>>,
     waiting: Arc<AtomicUsize>,
     dropped: Arc<AtomicU64>,
 }
+
+/// A line for a file.
+type Line = (Arc<PathBuf>, String);
 
 impl Files {
     /// Adds a line to a file. Never waits for it.
@@ -60,7 +63,7 @@ impl Files {
     }
 }
 
-fn run(lines: &mpsc::Receiver<(Arc<PathBuf>, String)>, waiting: &AtomicUsize, dropped: &AtomicU64) {
+fn run(lines: &mpsc::Receiver<Line>, waiting: &AtomicUsize, dropped: &AtomicU64) {
     let mut files = HashMap::<Arc<PathBuf>, Output>::new();
     while let Ok((path, line)) = lines.recv() {
         files.entry(Arc::clone(&path)).or_default().write(&path, &line);

@@ -29,13 +29,13 @@ enum Destination {
 }
 
 impl Sink {
-    /// Sends lines to the log.
-    pub(in crate::services::supervisor) fn to_log(service: String, instance: u16, recent: Option<Arc<Recent>>) -> Self {
+    /// A sink that sends lines to the log.
+    pub(in crate::services::supervisor) fn log(service: String, instance: u16, recent: Option<Arc<Recent>>) -> Self {
         Self { service, instance, destination: Destination::Log, recent, tail: Tail::default() }
     }
 
     /// Sends them to a file instead.
-    pub(in crate::services::supervisor) fn to_file(self, path: PathBuf, files: Files) -> Self {
+    pub(in crate::services::supervisor) fn file(self, path: PathBuf, files: Files) -> Self {
         Self { destination: Destination::File(Arc::new(path), files), ..self }
     }
 
@@ -53,7 +53,7 @@ impl Sink {
     pub(super) fn push(&self, is_stderr: bool, line: &str) {
         self.tail.push(is_stderr, line);
         match &self.destination {
-            Destination::Log => self.log(is_stderr, line),
+            Destination::Log => self.log_line(is_stderr, line),
             Destination::File(path, files) => files.write(path, line),
             Destination::Nowhere => {}
         }
@@ -70,7 +70,7 @@ impl Sink {
     }
 
     /// The log has a thread of its own, and drops lines if it is slow.
-    fn log(&self, is_stderr: bool, line: &str) {
+    fn log_line(&self, is_stderr: bool, line: &str) {
         let Self { service, instance, .. } = self;
         let by_stream = if is_stderr { Level::WARN } else { Level::INFO };
         match level(line).unwrap_or(by_stream) {

@@ -67,6 +67,10 @@ impl World for Fake {
         self.asked.push(id);
     }
 
+    fn doubt(&self, _: u64) -> Option<String> {
+        Some("no answer".to_owned())
+    }
+
     fn last_line(&self, _: u64) -> Option<String> {
         Some("no module".to_owned())
     }

@@ -61,7 +61,7 @@ fn a_new_process_that_is_not_ready_in_time_ends_the_rollout() {
     bench.advance(5_000);
     assert_eq!(bench.view("web"), "1a#1 ready one");
     let failed = bench.report("web").failed_rollout.unwrap().message;
-    assert_eq!(failed, "web/1 was not ready within 5s: no module");
+    assert_eq!(failed, "web/1 was not ready within 5s: no answer");
 }
 
 #[test]

@@ -79,7 +79,7 @@ fn an_instance_that_is_not_ready_in_time_is_killed_and_started_again() {
     assert_eq!(bench.view("web"), "1a#1 killed one, 1b#2 starting one");
     bench.exit(1, 9);
     let exit = bench.report("web").instances[0].last_exit.clone().unwrap();
-    assert_eq!(exit.message, "was not ready within 2s: no module");
+    assert_eq!(exit.message, "was not ready within 2s: no answer");
     bench.event(2, Event::Ready);
     assert_eq!(bench.view("web"), "1b#2 ready one");
 }
