@@ -94,3 +94,60 @@ fn filled(word: &str, variables: &[(&str, String)]) -> String {
     }
     filled + rest
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashMap;
+
+    use super::*;
+    use crate::{
+        cli::Arguments,
+        config::{Defaults, Source},
+        services::table::ServiceTable,
+    };
+
+    /// What is started for the second instance of a service with these keys.
+    fn second(keys: &str, inherited: &[(&str, &str)]) -> (Launch, HashMap<String, String>) {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("config.toml");
+        std::fs::write(&path, format!("[services.web]\ninstances = 2\n{keys}\n")).unwrap();
+        let arguments = ["pmesh", "--config", path.to_str().unwrap(), "--home", "/x"];
+        let source = Source::new(Arguments::parse(arguments).unwrap().flags, [], Defaults::none());
+        let settings = source.load().unwrap().settings;
+        let mut table = ServiceTable::new();
+        table.assign(&settings).unwrap();
+        let service = &settings.services[0];
+        let slot = &table.get(&service.name).unwrap().pair(2).unwrap()[0];
+        let inherited = inherited.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
+        let launch = with_environment(service, slot, Some("/n".to_owned()), inherited);
+        let variables = launch.env.iter().cloned().collect();
+        (launch, variables)
+    }
+
+    #[test]
+    fn a_program_gets_its_own_variables() {
+        let keys = "command = [\"run\", \"--at={HOST}:{PORT}\", \"{LISTEN}{}\", \"{x}{PMESH_INSTANCE}{\"]\nport = 81\n\
+            env = { A = \"own\" }";
+        let inherited =
+            [("A", "inherited"), ("B", "inherited"), ("PMESH_SECRET", "x"), ("LISTEN_FDS", "1"), ("SOCKET", "/x")];
+        let (launch, variables) = second(keys, &inherited);
+        let variable = |name: &str| variables.get(name).map(String::as_str);
+        let listen = variable("LISTEN").unwrap();
+        assert_eq!(format!("{}:{}", variables["HOST"], variables["PORT"]), listen);
+        assert!(listen.starts_with("127.1.") && listen.ends_with(":81"), "{listen}");
+        assert_eq!(launch.program, ["run", &format!("--at={listen}"), &format!("{listen}{{}}"), "{x}2{"]);
+        assert_eq!(launch.label, "web-2");
+        assert_eq!(["A", "B", "NOTIFY_SOCKET"].map(variable), [Some("own"), Some("inherited"), Some("/n")]);
+        assert_eq!(["PMESH_SERVICE", "PMESH_INSTANCE"].map(variable), [Some("web"), Some("2")]);
+        assert_eq!(["PMESH_SECRET", "LISTEN_FDS", "SOCKET"].map(variable), [None; 3]);
+    }
+
+    #[test]
+    fn a_program_on_a_unix_socket_gets_its_path() {
+        let (launch, variables) = second("command = \"run $SOCKET\"\nlisten = \"unix\"", &[("PORT", "80")]);
+        assert_eq!(launch.program, ["/bin/sh", "-c", "run $SOCKET"]);
+        assert_eq!(variables["SOCKET"], "/x/services/web-2-a.sock");
+        assert_eq!(variables["LISTEN"], "unix:/x/services/web-2-a.sock");
+        assert!(!variables.contains_key("HOST") && !variables.contains_key("PORT"));
+    }
+}

@@ -123,6 +123,11 @@ impl Live {
         }
     }
 
+    /// Waits until all output is in its files, but not for long.
+    pub(super) async fn flush(&self) {
+        let _ = timeout(LAST_OUTPUT, self.files.flush()).await;
+    }
+
     /// A process runs.
     pub(super) fn started(&self, id: u64, pid: u32) {
         if let Some(running) = self.running.get(&id) {

@@ -85,6 +85,7 @@ impl Supervisor {
             self.start_or_stop_keeper().await;
             let is_empty = self.fleet.is_empty();
             if let Some((done, _)) = self.shut_down.take_if(|(_, until)| is_empty || *until <= Instant::now()) {
+                self.live.flush().await;
                 let _ = done.send(());
                 return;
             }
@@ -140,7 +141,11 @@ impl Supervisor {
                 self.fleet.event(id, world::Event::Started(pid), now, &mut self.live);
             }
             KeeperEvent::Failed { id, error } => self.live.failed(id, &error),
-            KeeperEvent::Exited { id, status } => self.live.exited(id, status, self.fleet.is_starting(id)),
+            KeeperEvent::Exited { id, status } => {
+                // At the end, nobody reads on.
+                let is_output_wanted = self.shut_down.is_some() || self.fleet.is_starting(id);
+                self.live.exited(id, status, is_output_wanted);
+            }
             KeeperEvent::Lost(error) => {
                 tracing::error!("all services have ended and are started again, because {error}");
                 (self.live.keeper, self.keeper) = (None, None);

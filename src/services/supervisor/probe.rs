@@ -2,6 +2,7 @@
 
 use std::{
     io,
+    pin::pin,
     sync::{Arc, Mutex, PoisonError},
     time::Duration,
 };
@@ -20,7 +21,7 @@ use tokio::{
 };
 use tower::BoxError;
 
-use super::listener::{Listener, listener};
+use super::listener::{Listener, is_port_taken, listener};
 use crate::{
     settings::endpoint::{Instance, InstanceAddress, Protocol},
     telemetry::causes::with_causes,
@@ -77,6 +78,9 @@ pub(super) async fn until_ready(
 /// Who accepted the connection.
 async fn who_listens(address: &InstanceAddress, pid: &mut watch::Receiver<Option<u32>>) -> Listener {
     let InstanceAddress::Socket(address) = *address else { return Listener::There };
+    if !is_port_taken(address.port()) {
+        return Listener::There;
+    }
     let pid = pid.wait_for(Option::is_some).await.ok().and_then(|pid| *pid);
     let Some(pid) = pid else { return Listener::There };
     // With many connections, this reads megabytes.
@@ -112,20 +116,88 @@ async fn connect(address: &InstanceAddress) -> io::Result<Box<dyn Stream>> {
 
 async fn status(stream: Box<dyn Stream>, protocol: Protocol, path: &PathAndQuery) -> Result<StatusCode, BoxError> {
     let stream = TokioIo::new(stream);
-    let request = Request::get(path.as_str());
     if protocol == Protocol::H2c {
         let (mut sender, connection) = http2::handshake(TokioExecutor::new(), stream).await?;
         let request = Request::get(format!("http://localhost{path}")).body(Empty::<Bytes>::new())?;
+        let mut response = pin!(sender.send_request(request));
         tokio::select! {
-            response = sender.send_request(request) => Ok(response?.status()),
-            ended = connection => Err(ended.err().map_or_else(|| "the connection ended".into(), Into::into)),
+            response = &mut response => Ok(response?.status()),
+            // It may have ended with the response.
+            _ = connection => Ok(response.await?.status()),
         }
     } else {
         let (mut sender, connection) = http1::handshake(stream).await?;
-        let request = request.header(HOST, "localhost").body(Empty::<Bytes>::new())?;
+        let request = Request::get(path.as_str()).header(HOST, "localhost").body(Empty::<Bytes>::new())?;
+        let mut response = pin!(sender.send_request(request));
         tokio::select! {
-            response = sender.send_request(request) => Ok(response?.status()),
-            ended = connection => Err(ended.err().map_or_else(|| "the connection ended".into(), Into::into)),
+            response = &mut response => Ok(response?.status()),
+            _ = connection => Ok(response.await?.status()),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::{
+        io::{AsyncReadExt, AsyncWriteExt},
+        net::TcpListener,
+    };
+
+    use super::*;
+
+    fn instance(address: InstanceAddress) -> Instance {
+        Instance { service: "web".parse().unwrap(), number: 1, protocol: Protocol::Http, address }
+    }
+
+    #[tokio::test]
+    async fn a_path_is_ready_with_a_good_status() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let instance = instance(InstanceAddress::Socket(listener.local_addr().unwrap()));
+        let path = PathAndQuery::from_static("/up?x");
+        for (status, expected) in [
+            ("204 No Content", None),
+            ("302 Found", None),
+            ("404 Not Found", Some(" gets 404 Not Found")),
+            ("nonsense", Some(" fails: ")),
+        ] {
+            let server = async {
+                let (mut stream, _) = listener.accept().await.unwrap();
+                let mut request = [0; 1024];
+                let length = stream.read(&mut request).await.unwrap();
+                let response = format!("HTTP/1.1 {status}\r\ncontent-length: 0\r\n\r\n");
+                stream.write_all(response.as_bytes()).await.unwrap();
+                String::from_utf8_lossy(&request[..length]).to_lowercase()
+            };
+            let (outcome, request) = tokio::join!(attempt(&instance, Some(&path)), server);
+            assert_eq!(outcome.is_ok(), expected.is_none(), "{outcome:?}");
+            assert!(outcome.err().unwrap_or_default().contains(expected.unwrap_or_default()), "{status}");
+            assert!(request.starts_with("get /up?x http/1.1\r\n") && request.contains("\r\nhost: localhost\r\n"));
+        }
+    }
+
+    #[tokio::test]
+    async fn an_instance_is_ready_once_it_listens() {
+        let place = TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap();
+        let folder = tempfile::tempdir().unwrap();
+        for address in [InstanceAddress::Socket(place), InstanceAddress::Unix(folder.path().join("socket"))] {
+            let (instance, doubt) = (instance(address), Doubt::default());
+            let (_sender, mut pid) = watch::channel(Some(std::process::id()));
+            let opens = async {
+                while doubt.reason().is_none() {
+                    sleep(PAUSES.0).await;
+                }
+                // They stay open until the process ends.
+                match &instance.address {
+                    InstanceAddress::Socket(address) => {
+                        std::mem::forget(std::net::TcpListener::bind(address).unwrap());
+                    }
+                    InstanceAddress::Unix(path) => {
+                        std::mem::forget(std::os::unix::net::UnixListener::bind(path).unwrap());
+                    }
+                }
+            };
+            tokio::join!(until_ready(&instance, None, &mut pid, &doubt), opens);
+            assert!(doubt.reason().unwrap().starts_with("it does not accept connections at "));
         }
     }
 }

@@ -79,3 +79,37 @@ fn add(path: &Path, hasher: &mut DefaultHasher, left: &mut usize) -> io::Result<
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use tokio::{sync::mpsc, time::timeout};
+
+    use super::*;
+
+    #[tokio::test]
+    async fn changes_in_folders_are_seen() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = |name: &str| folder.path().join(name);
+        for name in ["lib/deep", "lib/node_modules"] {
+            fs::create_dir_all(path(name)).unwrap();
+        }
+        let (sender, mut changes) = mpsc::unbounded_channel();
+        let watch = watch(vec![path("lib"), path("file")], move || sender.send(()).unwrap());
+        let task = tokio::spawn(watch);
+        let mut look = async |expected: bool| {
+            let limit = if expected { Duration::from_secs(60) } else { PAUSE * 4 };
+            timeout(limit, changes.recv()).await.is_ok() == expected
+        };
+        // The first look.
+        assert!(look(false).await);
+        for name in ["lib/deep/a", "file", "lib/b"] {
+            fs::write(path(name), "1").unwrap();
+            assert!(look(true).await, "{name}");
+        }
+        fs::write(path("lib/node_modules/a"), "1").unwrap();
+        assert!(look(false).await, "ignored");
+        fs::remove_file(path("lib/b")).unwrap();
+        assert!(look(true).await, "removed");
+        task.abort();
+    }
+}

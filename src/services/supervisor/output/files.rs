@@ -15,6 +15,8 @@ use std::{
     time::{Duration, Instant},
 };
 
+use tokio::time::sleep;
+
 /// Maximum number of bytes that wait for a slow disk. Further lines are dropped.
 const MAX_WAITING: usize = 4 * 1024 * 1024;
 
@@ -23,7 +25,7 @@ const LOOK: Duration = Duration::from_secs(1);
 
 /// Writes to files. Clones use the same thread, which starts with the first line and ends with the last clone.
 #[derive(Debug, Clone, Default)]
-pub(in crate::services::supervisor) struct Files(Arc<Queue>);
+pub(crate) struct Files(Arc<Queue>);
 
 #[derive(Debug, Default)]
 struct Queue {
@@ -36,6 +38,13 @@ struct Queue {
 type Line = (Arc<PathBuf>, String);
 
 impl Files {
+    /// Waits until all lines are written.
+    pub(crate) async fn flush(&self) {
+        while self.0.waiting.load(Ordering::Relaxed) > 0 {
+            sleep(Duration::from_millis(1)).await;
+        }
+    }
+
     /// Adds a line to a file. Never waits for it.
     pub(super) fn write(&self, path: &Arc<PathBuf>, line: &str) {
         let Queue { sender, waiting, dropped } = &*self.0;
@@ -141,17 +150,15 @@ mod tests {
         assert_eq!([&moved, &path].map(|path| fs::read_to_string(path).unwrap()), ["old\none\ntwo\n", "three\n"]);
     }
 
-    #[test]
-    fn lines_of_several_files_are_written() {
+    #[tokio::test]
+    async fn lines_of_several_files_are_written() {
         let folder = tempfile::tempdir().unwrap();
         let paths = ["a", "b"].map(|name| Arc::new(folder.path().join(name)));
         let files = Files::default();
         for number in 0..100 {
             paths.iter().for_each(|path| files.write(path, &number.to_string()));
         }
-        while files.0.waiting.load(Ordering::Relaxed) > 0 {
-            thread::sleep(Duration::from_millis(1));
-        }
+        files.flush().await;
         let expected: String = (0..100).map(|number| format!("{number}\n")).collect();
         assert_eq!(paths.map(|path| fs::read_to_string(&*path).unwrap()), [expected.clone(), expected]);
     }

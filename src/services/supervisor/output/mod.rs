@@ -10,4 +10,4 @@ mod reader;
 mod sink;
 mod tail;
 
-pub(super) use self::{files::Files, reader::Reading, sink::Sink};
+pub(crate) use self::{files::Files, reader::Reading, sink::Sink};

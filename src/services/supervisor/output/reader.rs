@@ -15,11 +15,11 @@ const CHUNK: usize = 8 * 1024;
 
 /// The tasks that read the pipes of a process. They end with the pipes.
 #[derive(Debug)]
-pub(in crate::services::supervisor) struct Reading(JoinSet<()>);
+pub(crate) struct Reading(JoinSet<()>);
 
 impl Reading {
     /// Sends the lines of `output` to `sink`.
-    pub(in crate::services::supervisor) fn start(output: Output, sink: &Arc<Sink>) -> Self {
+    pub(crate) fn start(output: Output, sink: &Arc<Sink>) -> Self {
         let mut tasks = JoinSet::new();
         let Output { stdout, stderr } = output;
         for (pipe, is_stderr) in [(stdout, false), (stderr, true)] {
@@ -29,12 +29,12 @@ impl Reading {
     }
 
     /// Waits until everything was read.
-    pub(in crate::services::supervisor) async fn finish(&mut self) {
+    pub(crate) async fn finish(&mut self) {
         while self.0.join_next().await.is_some() {}
     }
 
     /// Lets them read on.
-    pub(in crate::services::supervisor) fn detach(mut self) {
+    pub(crate) fn detach(mut self) {
         self.0.detach_all();
     }
 }

@@ -13,7 +13,7 @@ use crate::services::{recent::Recent, report::OutputLine};
 
 /// Where the lines of a process go.
 #[derive(Debug)]
-pub(in crate::services::supervisor) struct Sink {
+pub(crate) struct Sink {
     service: String,
     instance: u16,
     destination: Destination,
@@ -30,22 +30,22 @@ enum Destination {
 
 impl Sink {
     /// A sink that sends lines to the log.
-    pub(in crate::services::supervisor) fn log(service: String, instance: u16, recent: Option<Arc<Recent>>) -> Self {
+    pub(crate) fn log(service: String, instance: u16, recent: Option<Arc<Recent>>) -> Self {
         Self { service, instance, destination: Destination::Log, recent, tail: Tail::default() }
     }
 
     /// Sends them to a file instead.
-    pub(in crate::services::supervisor) fn file(self, path: PathBuf, files: Files) -> Self {
+    pub(crate) fn file(self, path: PathBuf, files: Files) -> Self {
         Self { destination: Destination::File(Arc::new(path), files), ..self }
     }
 
     /// Sends them nowhere.
-    pub(in crate::services::supervisor) fn nowhere(self) -> Self {
+    pub(crate) fn nowhere(self) -> Self {
         Self { destination: Destination::Nowhere, ..self }
     }
 
     /// The line that says why the process has ended, if it wrote one.
-    pub(in crate::services::supervisor) fn telling_line(&self) -> Option<String> {
+    pub(crate) fn telling_line(&self) -> Option<String> {
         self.tail.telling()
     }
 
