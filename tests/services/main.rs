@@ -92,8 +92,18 @@ impl Node {
 
     /// The process ids of the instances that run.
     fn pids(&self) -> Vec<u64> {
-        let web = self.web();
-        web["instances"].as_array().unwrap().iter().filter_map(|instance| instance["pid"].as_u64()).collect()
+        pids(&self.web())
+    }
+
+    /// Waits until all instances are ready and `old` is none of their processes. Returns the report of that moment.
+    #[track_caller]
+    fn wait_for_successors(&self, old: u64) -> Value {
+        let mut web = Value::Null;
+        eventually("another process runs in its place", || {
+            web = self.web();
+            web["state"] == "ready" && !pids(&web).contains(&old)
+        });
+        web
     }
 
     /// Sends a request for the service over a new connection.
@@ -107,6 +117,10 @@ impl Node {
         client.send(format!("POST {path} HTTP/1.1\r\nHost: web.test\r\nContent-Length: 0\r\n\r\n"));
         client.response()
     }
+}
+
+fn pids(web: &Value) -> Vec<u64> {
+    web["instances"].as_array().unwrap().iter().filter_map(|instance| instance["pid"].as_u64()).collect()
 }
 
 fn config(keys: &str) -> String {

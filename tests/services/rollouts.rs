@@ -11,7 +11,12 @@ use std::{
 
 use nix::sys::signal::{Signal, kill};
 
-use crate::{Node, commands::pid, eventually, support::Client};
+use crate::{
+    Node,
+    commands::pid,
+    eventually, runs,
+    support::{Client, client::get},
+};
 
 /// Sends requests over several connections while `work` runs, and some before and after. Returns what went wrong.
 fn under_load(node: &Node, work: impl FnOnce()) -> Vec<String> {
@@ -92,15 +97,46 @@ fn a_rollout_that_fails_is_rolled_back() {
 }
 
 #[test]
+fn a_reload_that_breaks_a_service_is_rolled_back() {
+    let Some(node) = Node::ready("env = { VERSION = \"1\" }") else { return };
+    let before = node.pids();
+    let failures = under_load(&node, || {
+        assert!(node.reload("env = { BROKEN = \"yes\" }").status.success());
+        eventually("it is rolled back", || node.web()["failed_rollout"]["message"].is_string());
+        node.wait_for_state("ready");
+    });
+    assert!(failures.is_empty(), "{failures:?}");
+    assert_eq!(node.pids(), before);
+    assert!(node.printed(&["services", "logs"]).contains("the database is missing"));
+    // The next reload tries again.
+    assert!(node.reload("env = { VERSION = \"3\" }").status.success());
+    eventually("the next version answers", || node.get("/env/VERSION").text() == "3");
+    assert!(node.web().get("failed_rollout").is_none());
+}
+
+#[test]
+fn a_request_in_flight_is_finished_by_the_old_instance() {
+    let Some(node) = Node::ready("") else { return };
+    let before = node.pids()[0];
+    let mut client = Client::connect(node.program.http());
+    client.send(get("web.test", "/sleep/2"));
+    eventually("the request is in flight", || node.json(&["upstreams"])["endpoints"][0]["open_connections"] == 1);
+    thread::scope(|scope| {
+        let restart = scope.spawn(|| node.printed(&["services", "restart", "web"]));
+        eventually("another instance answers", || node.get("/pid").text() != before.to_string());
+        assert_eq!(client.response().text(), "web/1");
+        restart.join().unwrap();
+    });
+    assert!(!runs(before));
+}
+
+#[test]
 fn a_killed_instance_costs_no_request() {
     let Some(node) = Node::ready("instances = 2") else { return };
     let victim = node.pids()[0];
     let failures = under_load(&node, || {
         kill(pid(victim), Signal::SIGKILL).unwrap();
-        eventually("another runs in its place", || {
-            let pids = node.pids();
-            pids.len() == 2 && !pids.contains(&victim) && node.web()["state"] == "ready"
-        });
+        node.wait_for_successors(victim);
     });
     assert!(failures.is_empty(), "{failures:?}");
 }

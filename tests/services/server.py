@@ -42,10 +42,21 @@ class Server(socketserver.ThreadingTCPServer):
     request_queue_size = 128
 
 
-if os.path.exists("broken"):
+class UnixServer(socketserver.ThreadingUnixStreamServer):
+    daemon_threads = True
+    request_queue_size = 128
+
+
+def server():
+    if "SOCKET" in os.environ:
+        return UnixServer(os.environ["SOCKET"], Handler)
+    return Server((os.environ["HOST"], int(os.environ["PORT"])), Handler)
+
+
+if os.path.exists("broken") or "BROKEN" in os.environ:
     sys.exit("the database is missing")
 if os.path.exists("slow"):
     time.sleep(1)
-with Server((os.environ["HOST"], int(os.environ["PORT"])), Handler) as server:
+with server() as running:
     print("version", os.environ.get("VERSION", "1"), flush=True)
-    server.serve_forever()
+    running.serve_forever()
