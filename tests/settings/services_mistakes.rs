@@ -155,7 +155,13 @@ fn users() {
     assert_key("user = 0", "user: users have names: write \"root\"");
     assert_key("user = \"root:root\"", "user: a service runs with the primary group of its user: write \"root\"");
     assert_key("user = true", "user: expected the name of a user, such as \"www-data\", found true");
-    if !Uid::effective().is_root() {
+    if Uid::effective().is_root() {
+        assert_key(
+            "user = \"nobody\"\nlisten = \"unix\"",
+            "user: another user cannot open the folder of the sockets, which is in the home of pmesh: remove listen = \
+             \"unix\"",
+        );
+    } else {
         let error = Start::new().file("[services.web]\ncommand = \"x\"\nuser = \"root\"").error();
         assert!(
             error.contains("services.web.user: only root can run a service as root, and pmesh runs as "),

@@ -3,6 +3,7 @@
 use std::{collections::BTreeSet, time::Duration};
 
 use figment::value::Value;
+use nix::unistd::Uid;
 
 use super::{
     Service, ServiceListen, ServiceName, ServiceOutput, command, env, limits, paths, user,
@@ -70,6 +71,13 @@ fn service(name: &str, node: &Node<'_>, problems: &mut Problems) -> Option<Servi
     let listen = or(node, "listen", Default::default(), problems);
     let port = or(node, "port", ServicePort(PORT), problems);
     report_useless_port(node, listen, problems);
+    if let (Some(user), Some(Some(other)), Some(ServiceListen::Unix)) = (node.field("user"), &user, listen)
+        && other.uid != Uid::effective().as_raw()
+    {
+        problems.push(user.problem(
+            "another user cannot open the folder of the sockets, which is in the home of pmesh: remove listen = \"unix\"",
+        ));
+    }
     let protocol = or(node, "protocol", Default::default(), problems);
     let ready = or(node, "ready", Default::default(), problems);
     let start_timeout = or(node, "start_timeout", START_TIMEOUT, problems);
