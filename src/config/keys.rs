@@ -55,7 +55,7 @@ pub(crate) const SERVICE: &[Key] = &[
     Key::inner(
         "port",
         Shape::One(Kind::Within(1, 65_535)),
-        "The port of all instances, if each has an address of its own; default: 8080",
+        "The port of all instances, if each has an address of its own; default: 8080, or the next one if pmesh itself has that on all addresses",
     ),
     Key::inner(
         "protocol",

@@ -1,6 +1,6 @@
 //! Combinations of settings that cannot work together.
 
-use std::{collections::HashMap, net::SocketAddr};
+use std::collections::HashMap;
 
 use super::{Listener, Port, ServiceListen, Settings, endpoint::Endpoint, listener};
 use crate::config::{Merged, Node, Problem, Problems, names};
@@ -79,24 +79,14 @@ fn addresses(settings: &Settings, merged: &Merged, problems: &mut Problems) {
 
 /// Reports services whose port a listener has on all addresses, and so on those of the instances.
 fn service_ports(settings: &Settings, problems: &mut Problems) {
-    let listeners = settings.listeners();
-    let taken = |port: u16| {
-        let on_all = |(_, address): &&(Listener, SocketAddr)| address.port() == port && address.ip().is_unspecified();
-        listeners.iter().find(on_all)
-    };
     for service in settings.services.iter().filter(|service| service.listen == ServiceListen::Address) {
-        let Some((listener, address)) = taken(service.port) else { continue };
-        let free = (3000..).find(|port| taken(*port).is_none()).unwrap_or_default();
+        let Some((listener, ip)) = settings.on_all_addresses(service.port) else { continue };
+        let (name, port, listener) = (&service.name, service.port, listener.name());
         problems.push(Problem::new(
             service.origin.to_string(),
             format!(
-                "the instances of `{}` cannot use port {}, because `{}` has it on all addresses ({}): write port = {free}, \
-                 or bind `{}` to an address",
-                service.name,
-                service.port,
-                listener.name(),
-                address.ip(),
-                listener.name()
+                "the instances of `{name}` cannot use port {port}, because `{listener}` has it on all addresses ({ip}): \
+                 remove `port` or write another one, or bind `{listener}` to an address"
             ),
         ));
     }

@@ -23,6 +23,12 @@ impl Settings {
         self.all_listeners().flat_map(on_each).collect()
     }
 
+    /// The listener that has this port on all addresses of the machine, and so on those of services.
+    pub fn on_all_addresses(&self, port: u16) -> Option<(Listener, IpAddr)> {
+        let on_all = |(_, address): &(Listener, SocketAddr)| address.port() == port && address.ip().is_unspecified();
+        self.listeners().into_iter().find(on_all).map(|(listener, address)| (listener, address.ip()))
+    }
+
     /// The addresses and ports that a listener listens on. None if it is off.
     pub fn addresses(&self, listener: &Listener) -> impl Iterator<Item = SocketAddr> {
         let port = match self.port(listener) {

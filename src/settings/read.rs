@@ -10,6 +10,9 @@ use super::{
 };
 use crate::config::{Merged, Problem, Problems, Secret, SizeLimit, TimeLimit};
 
+/// The port of services that set none, unless a listener has it on all addresses. Then it is the next one.
+const SERVICE_PORT: u16 = 8080;
+
 impl Settings {
     /// Validates the merged values.
     ///
@@ -37,7 +40,7 @@ impl Settings {
             pages: &ReadPages::default(),
             home: &home,
         };
-        Self {
+        let mut settings = Self {
             http: merged.read("http", problems).unwrap_or(Port::Off),
             https: merged.read("https", problems).unwrap_or(Port::Off),
             internal: merged.read("internal", problems).unwrap_or(Port::Off),
@@ -73,7 +76,7 @@ impl Settings {
             trusted_proxies: merged.read_one_or_more("trusted_proxies", problems),
             trusted_proxy_headers: merged.read("trusted_proxy_headers", problems).unwrap_or_default(),
             via: merged.read("via", problems).unwrap_or_default(),
-            services: service::read(merged, problems),
+            services: Vec::new(),
             certificates: certificate::read(merged, problems),
             secret: SecretSource::choose(secret, merged, &home, problems),
             mesh: Mesh::read(merged, &node, problems),
@@ -86,7 +89,11 @@ impl Settings {
             home,
             workers: merged.read("workers", problems).map_or_else(one_per_core, |Workers(count)| count),
             shutdown_timeout: merged.read("shutdown_timeout", problems).unwrap_or_default(),
-        }
+        };
+        let is_free = |port: &u16| settings.on_all_addresses(*port).is_none();
+        let service_port = (SERVICE_PORT..).find(is_free).unwrap_or(SERVICE_PORT);
+        settings.services = service::read(merged, service_port, problems);
+        settings
     }
 }
 

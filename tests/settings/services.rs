@@ -90,6 +90,18 @@ fn other_words() {
 }
 
 #[test]
+fn the_default_port_is_one_that_no_listener_has_on_all_addresses() {
+    let port = |top: &str| {
+        let file = format!("{top}\n[services.web]\ncommand = \"x\"");
+        only(&Start::new().flags(&["--https", "off", "--internal", "off"]).file(&file)).port
+    };
+    assert_eq!(port("http = 80"), 8080);
+    assert_eq!(port("http = 8080\nbind = \"127.0.0.1\""), 8080);
+    assert_eq!(port("http = 8080"), 8081);
+    assert_eq!(port("http = 8080\nbind = \"::\"\n[listeners.more]\nport = 8081"), 8082);
+}
+
+#[test]
 fn a_string_is_a_line_for_the_shell() {
     let line = "FOO=1 exec serve \\\n  --port $PORT | tee log";
     let start = Start::new().file(&format!("[services.web]\ncommand = '''{line}'''"));

@@ -15,7 +15,6 @@ const START_TIMEOUT: Duration = Duration::from_secs(60);
 const WAIT_TIMEOUT: Duration = Duration::from_secs(10);
 const STOP_TIMEOUT: Duration = Duration::from_secs(10);
 const MAX_BACKOFF: Duration = Duration::from_secs(30);
-const PORT: u16 = 8080;
 
 /// The names of all tables, valid or not; `None` if they were not read.
 pub(in crate::settings) fn names(merged: &Merged) -> Option<BTreeSet<String>> {
@@ -27,7 +26,7 @@ pub(in crate::settings) fn names(merged: &Merged) -> Option<BTreeSet<String>> {
 }
 
 /// Reads all tables, sorted by name, because the keys of a TOML table have no order.
-pub(in crate::settings) fn read(merged: &Merged, problems: &mut Problems) -> Vec<Service> {
+pub(in crate::settings) fn read(merged: &Merged, default_port: u16, problems: &mut Problems) -> Vec<Service> {
     let Some(node) = merged.node("services") else { return Vec::new() };
     let Some(tables) = node.value.as_dict() else {
         problems.push(node.unexpected("a table for each service, as in [services.NAME]"));
@@ -40,7 +39,7 @@ pub(in crate::settings) fn read(merged: &Merged, problems: &mut Problems) -> Vec
         )));
         return Vec::new();
     }
-    tables.keys().filter_map(|name| service(name, &node.field(name)?, problems)).collect()
+    tables.keys().filter_map(|name| service(name, &node.field(name)?, default_port, problems)).collect()
 }
 
 /// Whether this is a key that belongs in a table.
@@ -48,7 +47,7 @@ fn is_of_service(key: &str, value: &Value) -> bool {
     value.as_dict().is_none() && SERVICE_KEYS.iter().any(|known| known.name == key)
 }
 
-fn service(name: &str, node: &Node<'_>, problems: &mut Problems) -> Option<Service> {
+fn service(name: &str, node: &Node<'_>, default_port: u16, problems: &mut Problems) -> Option<Service> {
     if node.value.as_dict().is_none() {
         let mut problem = node.unexpected("a table");
         if let Some(line) = node.value.as_str().filter(|_| node.references().is_none()) {
@@ -69,7 +68,7 @@ fn service(name: &str, node: &Node<'_>, problems: &mut Problems) -> Option<Servi
     let user = node.field("user").map_or(Some(None), |node| user::read(&node, problems));
     let instances = or(node, "instances", Instances(1), problems);
     let listen = or(node, "listen", Default::default(), problems);
-    let port = or(node, "port", ServicePort(PORT), problems);
+    let port = or(node, "port", ServicePort(default_port), problems);
     report_useless_port(node, listen, problems);
     if let (Some(user), Some(Some(other)), Some(ServiceListen::Unix)) = (node.field("user"), &user, listen)
         && other.uid != Uid::effective().as_raw()
