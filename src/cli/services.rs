@@ -60,6 +60,11 @@ pub struct LogsQuery {
 
 pub(super) fn command(matches: &ArgMatches) -> ServicesCommand {
     let name = |matches: &ArgMatches| matches.get_one::<String>(NAME).cloned();
+    let action = matches.subcommand().and_then(|(name, matches)| Some((name.parse().ok()?, matches)));
+    if let Some((action, matches)) = action {
+        let name = name(matches).unwrap_or_default();
+        return ServicesCommand::Act { action, name, json: matches.get_flag(JSON) };
+    }
     match matches.subcommand() {
         Some(("logs", matches)) => ServicesCommand::Logs(LogsQuery {
             name: name(matches),
@@ -67,9 +72,6 @@ pub(super) fn command(matches: &ArgMatches) -> ServicesCommand {
             follow: matches.get_flag(FOLLOW),
             json: matches.get_flag(JSON),
         }),
-        Some((action, matches)) if let Ok(action) = action.parse() => {
-            ServicesCommand::Act { action, name: name(matches).unwrap_or_default(), json: matches.get_flag(JSON) }
-        }
         _ => ServicesCommand::Show { name: name(matches), json: matches.get_flag(JSON) },
     }
 }
