@@ -193,7 +193,7 @@ mod tests {
 
     #[test]
     fn each_error_has_its_status() {
-        let table: [(BoxError, u16); 25] = [
+        let table: [(BoxError, u16); 26] = [
             (HostRejected::NotServed.into(), 421),
             (HostRejected::NoHost.into(), 400),
             (InvalidRequest::Length.into(), 400),
@@ -216,6 +216,7 @@ mod tests {
             (TooManyInFlight.into(), 503),
             (NotReady::TimedOut(Duration::ZERO).into(), 503),
             (NotReady::TooManyWaiting.into(), 503),
+            (NotReady::Stopped.into(), 503),
             (ClientDenied.into(), 403),
             (NoResponse.into(), 403),
             ("anything else".into(), 502),

@@ -9,6 +9,9 @@ pub enum NotReady {
     /// The service did not become ready in time.
     #[error("the service was not ready within {0:?}")]
     TimedOut(Duration),
+    /// The service is stopped.
+    #[error("the service is stopped")]
+    Stopped,
     /// Too many requests are waiting already.
     #[error("the service is not ready, and too many requests are waiting for it")]
     TooManyWaiting,

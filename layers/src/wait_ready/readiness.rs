@@ -18,11 +18,13 @@ pub struct Readiness(Arc<Shared>);
 #[derive(Default)]
 struct Shared {
     is_ready: AtomicBool,
+    is_stopped: AtomicBool,
     /// Requests that wait.
     waiting: AtomicUsize,
     /// Whether a request has come since the service was last ready.
     is_wanted: AtomicBool,
-    becomes_ready: Notify,
+    /// It has become ready, or is stopped.
+    changes: Notify,
     becomes_wanted: Notify,
 }
 
@@ -42,15 +44,29 @@ impl Readiness {
 
     /// Says whether the service is ready. If it is, waiting requests are sent to it.
     pub fn set_ready(&self, is_ready: bool) {
-        let Shared { is_wanted, becomes_ready, .. } = &*self.0;
+        let Shared { is_wanted, changes, .. } = &*self.0;
         let was_ready = self.0.is_ready.swap(is_ready, Ordering::SeqCst);
         if was_ready != is_ready {
             // Whoever wanted it before has got it.
             is_wanted.store(false, Ordering::SeqCst);
         }
         if is_ready {
-            becomes_ready.notify_waiters();
+            changes.notify_waiters();
         }
+    }
+
+    /// Says whether the service is stopped, so that it will not become ready by itself. While it is, requests fail at once
+    /// instead of waiting, with [`NotReady::Stopped`](super::NotReady::Stopped).
+    pub fn set_stopped(&self, is_stopped: bool) {
+        let was_stopped = self.0.is_stopped.swap(is_stopped, Ordering::SeqCst);
+        if is_stopped && !was_stopped {
+            self.0.changes.notify_waiters();
+        }
+    }
+
+    /// Whether the service is stopped. See [`set_stopped`](Self::set_stopped).
+    pub fn is_stopped(&self) -> bool {
+        self.0.is_stopped.load(Ordering::Relaxed)
     }
 
     /// Whether the service is ready.
@@ -106,12 +122,12 @@ impl Readiness {
     }
 
     fn changed(&self) -> Notified<'_> {
-        self.0.becomes_ready.notified()
+        self.0.changes.notified()
     }
 }
 
-/// Waits until one of them is ready.
-pub(super) async fn any_ready(all: &[Readiness]) {
+/// Waits until one of them is ready, and returns true. Returns false once all are stopped.
+pub(super) async fn any_ready(all: &[Readiness]) -> bool {
     loop {
         let mut changes: Vec<_> = all.iter().map(|readiness| Box::pin(readiness.changed())).collect();
         // From here on, no change is missed.
@@ -119,7 +135,10 @@ pub(super) async fn any_ready(all: &[Readiness]) {
             change.as_mut().enable();
         }
         if all.iter().any(|readiness| readiness.0.is_ready.load(Ordering::SeqCst)) {
-            return;
+            return true;
+        }
+        if all.iter().all(|readiness| readiness.0.is_stopped.load(Ordering::SeqCst)) {
+            return false;
         }
         poll_fn(|context| {
             let is_changed = changes.iter_mut().any(|change| change.as_mut().poll(context).is_ready());

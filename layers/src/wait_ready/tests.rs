@@ -55,6 +55,29 @@ fn not_ready(result: Result<String, BoxError>) -> NotReady {
 }
 
 #[tokio::test(start_paused = true)]
+async fn requests_to_a_stopped_service_do_not_wait() {
+    let readiness = Readiness::new();
+    let service = WaitReadyLayer::new(readiness.clone(), TIMEOUT).layer(echo());
+    let waiting = send(&service, "a");
+    sleep(Duration::from_secs(1)).await;
+    readiness.set_stopped(true);
+    let start = Instant::now();
+    assert_eq!(not_ready(waiting.await.unwrap()), NotReady::Stopped);
+    assert_eq!(not_ready(send(&service, "b").await.unwrap()), NotReady::Stopped);
+    assert_eq!((start.elapsed(), readiness.waiting(), readiness.is_stopped()), (Duration::ZERO, 0, true));
+    // What is ready serves, whatever it was before.
+    readiness.set_ready(true);
+    assert_eq!(send(&service, "c").await.unwrap().unwrap(), "c");
+    readiness.set_ready(false);
+    readiness.set_stopped(false);
+    let waiting = send(&service, "d");
+    sleep(Duration::from_secs(1)).await;
+    assert_eq!(readiness.waiting(), 1);
+    readiness.set_ready(true);
+    assert_eq!(waiting.await.unwrap().unwrap(), "d");
+}
+
+#[tokio::test(start_paused = true)]
 async fn requests_wait_until_the_service_is_ready() {
     let readiness = Readiness::new();
     let service = WaitReadyLayer::new(readiness.clone(), TIMEOUT).layer(echo());

@@ -106,8 +106,10 @@ where
                 sleep_until(deadline.min(Instant::now() + pause)).await;
                 pause = (pause * 2).min(MAX_PAUSE);
             }
-            if timeout_at(deadline, any_ready(readiness)).await.is_err() || Instant::now() >= deadline {
-                return Err(self.error(returned));
+            match timeout_at(deadline, any_ready(readiness)).await {
+                Ok(true) if Instant::now() < deadline => {}
+                Ok(false) => return Err(returned.failed.unwrap_or_else(|| NotReady::Stopped.into())),
+                Ok(true) | Err(_) => return Err(self.error(returned)),
             }
             drop(places);
             match self.inner.clone().oneshot(returned.request).await {

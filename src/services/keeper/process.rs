@@ -14,7 +14,7 @@ use std::{
 
 use rustix::{
     process::{Resource, getpid, getrlimit, set_child_subreaper},
-    thread::set_name,
+    thread::{clear_ambient_capability_set, set_name},
 };
 use tokio::{
     net::UnixStream,
@@ -67,6 +67,8 @@ async fn serve() -> io::Result<()> {
     let mut exits = signal(SignalKind::child())?;
     let socket = pmesh()?;
     let _ = set_name(c"pmesh-keeper");
+    // pmesh may have some without being root, such as the one for ports below 1024. Programs would inherit them.
+    let _ = clear_ambient_capability_set();
     set_child_subreaper(Some(getpid()))?;
     let open_files = env::args_os().nth(2).as_ref().and_then(number);
     let open_files = open_files.or(getrlimit(Resource::Nofile).current).unwrap_or(u64::MAX);

@@ -22,7 +22,7 @@ impl Managed {
         }
     }
 
-    fn state(&self) -> ServiceState {
+    pub(super) fn state(&self) -> ServiceState {
         let wanted = self.numbers.range(..=self.wanted()).map(|(_, state)| state);
         let is_given_up = |state: &Number| state.is_given_up && state.processes.is_empty();
         let ready = self.numbers.values().filter(|state| state.processes.iter().any(Process::is_ready)).count();

@@ -14,7 +14,7 @@ use super::{
 };
 use crate::{
     services::{
-        report::EventReport,
+        report::{EventReport, ServiceState},
         table::{Instances, Slot},
     },
     settings::{Service, ServiceName},
@@ -260,13 +260,14 @@ impl Managed {
         }
     }
 
-    /// Tells routes whether an instance is ready.
+    /// Tells routes whether an instance is ready, and whether it is worth waiting for one.
     pub(super) fn show_readiness(&self) {
         let is_ready = self.mode == Mode::Running && self.processes().any(Process::is_ready);
         let readiness = &self.configured.1.readiness;
         if readiness.is_ready() != is_ready {
             readiness.set_ready(is_ready);
         }
+        readiness.set_stopped(matches!(self.state(), ServiceState::Stopped | ServiceState::Failed));
     }
 }
 
