@@ -45,7 +45,7 @@ pub(crate) const SERVICE: &[Key] = &[
          that pmesh sets",
     ),
     Key::inner("user", text("NAME"), "The user to run as, which only root can choose; default: the user of pmesh"),
-    Key::inner("instances", Shape::One(Kind::Within(1, 1000)), "How many of it run; default: 1"),
+    Key::inner("instances", Shape::One(Kind::Within(1, 1000)), "Number of instances; default: 1"),
     Key::inner(
         "listen",
         Shape::One(Kind::Choice(&["address", "port", "unix"])),
@@ -102,7 +102,7 @@ pub(crate) const SERVICE: &[Key] = &[
     Key::inner(
         "watch",
         Shape::Either(&[SWITCH, Shape::OneOrMore(Kind::File)]),
-        "A file or a folder, or a list: the service is restarted when one changes, for development; true means `cwd`",
+        "Files and folders whose changes restart the service, for development; true means `cwd`",
     ),
     Key::inner(
         "idle_stop",

@@ -1,4 +1,4 @@
-// A page that says who made it. Listens where pmesh wants it to: on HOST and PORT.
+// A page that says which instance made it. Listens on HOST and PORT, which pmesh sets.
 
 const fs = require("fs");
 const http = require("http");
