@@ -211,7 +211,7 @@ pub struct ReloadReport {
     pub took_ms: u64,
     /// Changed routes, such as `app.example.com/api`.
     pub routes: ChangesReport,
-    /// Changed services. Whether the new processes of changed ones get ready shows later, in the report on services.
+    /// Changed services. Whether their new processes become ready shows only later, in the report on services.
     #[serde(default)]
     pub services: ChangesReport,
     /// Keys of the settings whose values changed.

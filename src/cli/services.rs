@@ -12,7 +12,7 @@ const FOLLOW: &str = "follow";
 const LINES: &str = "lines";
 
 const AFTER_HELP: &str = "\
-With more than 30 instances, the table has one line per service; `pmesh services NAME` prints all about one. Memory and \
+With more than 30 instances, the table has one line per service; `pmesh services NAME` prints everything about one. Memory and \
 CPU time are those of the whole process tree of an instance.";
 
 const AFTER_LOGS: &str = "\
@@ -27,14 +27,14 @@ ready, the old ones stay, and the exit code is 1. This can take minutes. Ctrl-C 
 pub enum ServicesCommand {
     /// Print their state.
     Show {
-        /// Only this one, in detail.
+        /// Only this service, in detail.
         name: Option<String>,
         /// Print JSON instead of a table.
         json: bool,
     },
     /// Print their output.
     Logs(LogsQuery),
-    /// Start, stop or restart one.
+    /// Start, stop or restart a service.
     Act {
         /// Which of these.
         action: ServiceAction,
@@ -52,9 +52,9 @@ pub struct LogsQuery {
     pub name: Option<String>,
     /// How many past lines.
     pub lines: usize,
-    /// Whether to wait for further lines.
+    /// Whether to wait for new lines.
     pub follow: bool,
-    /// Print a JSON object a line.
+    /// Print one JSON object per line.
     pub json: bool,
 }
 
@@ -92,7 +92,7 @@ pub(super) fn definition() -> clap::Command {
                 .about("Prints the last lines that services wrote")
                 .after_help(AFTER_LOGS)
                 .arg(name("Only this service, or this instance: web or web/1"))
-                .arg(switch(FOLLOW, "Prints further lines as they are written").short('f'))
+                .arg(switch(FOLLOW, "Prints new lines as they are written").short('f'))
                 .arg(
                     Arg::new(LINES)
                         .short('n')

@@ -8,7 +8,7 @@ use crate::config::{self, renamed};
 const SERVE: [&str; 6] = ["serve", "server", "run", "up", "daemon", "reverse-proxy"];
 /// Commands that make other programs validate their configuration.
 const CHECK: [&str; 5] = ["configtest", "lint", "test", "validate", "verify"];
-/// Commands with which process managers list what runs.
+/// Commands of process managers that list what is running.
 const LIST: [&str; 4] = ["list", "ls", "ps", "service"];
 
 /// Adds a tip on what to type instead, where clap has none.

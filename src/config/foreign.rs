@@ -205,7 +205,7 @@ const IN_SERVICE: &[(&[&str], &str)] = &[
     ),
     (
         &["startretries", "startlimitburst", "startlimitintervalsec", "max_restarts", "min_uptime", "max_attempts"],
-        "there is no limit to starts, but pauses between them grow up to max_backoff",
+        "the number of starts is not limited, but pauses between them grow up to max_backoff",
     ),
     (
         &["memorymax", "memory_max", "memorylimit", "memory_limit", "mem_limit", "max_memory_restart"],
@@ -234,7 +234,7 @@ const IN_SERVICE: &[(&[&str], &str)] = &[
     ),
     (
         &["image", "build", "volumes", "networks", "container", "container_name", "pull_policy"],
-        "services are programs of this machine, not containers",
+        "services are programs on this machine, not containers",
     ),
     (
         &["depends_on", "after", "requires", "wants", "before", "priority"],
@@ -242,7 +242,7 @@ const IN_SERVICE: &[(&[&str], &str)] = &[
     ),
     (
         &["autostart", "enabled", "disabled"],
-        "all services start with pmesh; with idle_stop, they stop without requests",
+        "all services start with pmesh; with idle_stop, they stop while there are no requests",
     ),
     (&["execreload", "exec_reload"], "`pmesh services restart NAME` replaces one instance after the other"),
     (

@@ -94,13 +94,15 @@ impl Control {
         }
         tokio::spawn(async {
             if let Err(error) = reaper::reap_orphans().await {
-                tracing::warn!(%error, "orphans stay as zombies");
+                tracing::warn!(%error, "orphans are not reaped");
             }
         });
         if let Some(supervisor) = self.supervisor.take() {
             tokio::spawn(async move {
                 if tokio::spawn(supervisor.run()).await.is_err_and(|error| error.is_panic()) {
-                    tracing::error!("the supervisor of the services panicked, so all services end; this is a bug");
+                    tracing::error!(
+                        "the supervisor of the services panicked, so all services are stopped; this is a bug"
+                    );
                 }
             });
         }

@@ -133,7 +133,7 @@ impl Services {
     fn unknown(&self, name: &str) -> String {
         match &*self.shared.names() {
             [] => format!("there is no service {name}: the settings have none"),
-            names => format!("there is no service {name}; there is {}", names.join(", ")),
+            names => format!("there is no service {name}; there are: {}", names.join(", ")),
         }
     }
 }

@@ -85,7 +85,10 @@ async fn what_needs_root_says_so() {
     let mut side = Side::start_program(&keeper).await;
     let mut launch = shell("ulimit -n");
     launch.user = Some((1, 1, "daemon".to_owned()));
-    assert_eq!(side.fail(&launch).await, "user daemon: needs root; run pmesh as root, or without `user`");
+    assert_eq!(
+        side.fail(&launch).await,
+        "user daemon: only root can change the user; run pmesh as root, or remove `user`"
+    );
     launch.user = Some((nix::unistd::getuid().as_raw(), nix::unistd::getgid().as_raw(), "this one".to_owned()));
     launch.limits.open_files = Some(101);
     let expected = "limits.open_files: pmesh itself may have at most 100; raise its hard limit, or lower this one";

@@ -34,8 +34,8 @@ fn a_service_is_a_table_with_a_name_and_a_command() {
         ),
         (
             "[services]\ncommand = \"node server.js\"\nport = 1",
-            "2: services.command: `command` is a key of a service, whose name is missing: write [services.NAME] instead \
-             of [services]",
+            "2: services.command: `command` is a key of a service, but the service has no name: write [services.NAME] \
+             instead of [services]",
         ),
         ("services = [\"web\"]", "1: services: expected a table for each service, as in [services.NAME], found a list"),
         ("[service.web]\ncommand = \"x\"", "1: service: unknown key; did you mean [services.NAME]?"),
@@ -61,7 +61,7 @@ fn commands() {
         ("[\"x\", [\"y\"]]", "[1]: expected text, found a list"),
         (
             "[\"node server.js\"]",
-            ": there is no program with spaces in its name: write [\"node\", \"server.js\"], or \"node server.js\"",
+            ": the name of the program has spaces in it: write [\"node\", \"server.js\"], or \"node server.js\"",
         ),
         ("[\"~/app\"]", &format!("[0]: no shell expands ~ in a list: write the whole path, or {AS_LINE}")),
         ("[\"A=1\", \"x\"]", "[0]: this is a variable, not a program: write env = { A = … }"),
@@ -71,7 +71,7 @@ fn commands() {
         ),
         ("[\"x\", \"--port=$PORT\"]", "[1]: no shell replaces $PORT in a list: write {PORT}"),
         ("[\"x\", \"{port}\"]", "[1]: write {PORT}, in capital letters"),
-        ("\"x --port {PORT}\"", ": a shell runs this line, and {PORT} only stands for a value in a list: write $PORT"),
+        ("\"x --port {PORT}\"", ": a shell runs this line, and {PORT} is only replaced in a list: write $PORT"),
         (
             "\"x --port ${PORT:-3000}\"",
             ": each instance has its own PORT, which is not in pmesh's environment: write $PORT, or $${PORT}",
@@ -117,7 +117,7 @@ fn variables() {
         // A value may be a secret.
         ("env.A = 12345", "env.A: expected text, found a value that is not shown: write it in quotes".to_owned()),
         ("env.A = true", "env.A: expected text, found a value that is not shown".to_owned()),
-        ("env.\"A=x\" = \"1\"", "env.\"A=x\": the name of a variable has no =: write A = \"…\"".to_owned()),
+        ("env.\"A=x\" = \"1\"", "env.\"A=x\": the name of a variable cannot contain =: write A = \"…\"".to_owned()),
         ("env.\"A B\" = \"1\"", "env.\"A B\": \"A B\" is not the name of a variable".to_owned()),
         ("env.\"\" = \"1\"", "env.: \"\" is not the name of a variable".to_owned()),
         ("env.A = \"\\u0000\"", "env.A: a variable cannot contain NUL".to_owned()),
@@ -152,7 +152,7 @@ fn a_bad_line_of_an_env_file_has_its_place() {
 #[test]
 fn users() {
     assert_key("user = \"no-such-user\"", "user: there is no user \"no-such-user\" on this machine");
-    assert_key("user = 0", "user: users have names: write \"root\"");
+    assert_key("user = 0", "user: write the name of the user, \"root\"");
     assert_key("user = \"root:root\"", "user: a service runs with the primary group of its user: write \"root\"");
     assert_key("user = true", "user: expected the name of a user, such as \"www-data\", found true");
     if Uid::effective().is_root() {
@@ -211,7 +211,7 @@ fn numbers_durations_and_words() {
             "protocol = \"https\"",
             "protocol: expected http or h2c, found \"https\": services speak HTTP without TLS to pmesh",
         ),
-        ("protocol = \"grpc\"", "protocol: expected http or h2c, found \"grpc\": for gRPC write h2c"),
+        ("protocol = \"grpc\"", "protocol: expected http or h2c, found \"grpc\": for gRPC, write h2c"),
         (
             "ready = \"http://localhost:80/up\"",
             &format!(
@@ -243,13 +243,15 @@ fn numbers_durations_and_words() {
         ),
         (
             "stop_signal = \"stop\"",
-            "stop_signal: expected a signal such as SIGTERM or SIGINT, found \"stop\": this one pauses or resumes a \
-             program, and does not end it",
+            "stop_signal: expected a signal such as SIGTERM or SIGINT, found \"stop\": this signal pauses or resumes a \
+             program, but does not end it",
         ),
         ("restart = false", &format!("{RESTART}, found false: write \"never\"")),
         (
             "restart = \"unless-stopped\"",
-            &format!("{RESTART}, found \"unless-stopped\": write always; a service that was stopped stays so"),
+            &format!(
+                "{RESTART}, found \"unless-stopped\": write always; a service that a command has stopped stays stopped"
+            ),
         ),
         ("restart = \"often\"", &format!("{RESTART}, found \"often\"")),
         ("limits = \"1GiB\"", "limits: expected a table such as { memory = \"512MiB\", cpu = 1.5 }, found \"1GiB\""),
@@ -280,7 +282,7 @@ fn paths() {
     assert_key("output = true", "output: expected \"log\", \"off\", or a file such as \"web.log\", found true");
     assert_key(
         "watch = [\"a\", \"*.js\"]",
-        "watch[1]: patterns are not supported here: name the folder, and all files below it count",
+        "watch[1]: patterns are not supported here: name the folder, to watch all files in it",
     );
     assert_key("watch = 1", "watch: expected a file or a folder, a list of them, or true for `cwd`, found 1");
 }
@@ -303,7 +305,7 @@ fn keys_of_other_programs() {
         ("stopwaitsecs", "write stop_timeout"),
         ("kill_timeout", "write stop_timeout"),
         ("max_memory_restart", "write limits = { memory = \"512MiB\" }"),
-        ("image", "services are programs of this machine, not containers"),
+        ("image", "services are programs on this machine, not containers"),
         ("depends_on", "all services start at once, and requests wait until an instance is ready"),
         ("host", "requests come from a route: write [[routes]], and upstream = \"service://NAME\""),
     ] {
@@ -371,7 +373,7 @@ fn routes_to_services() {
     }
     assert_error(
         "[[routes]]\nhost = \"a\"\nupstream = \"service://web\"",
-        "3: routes[0].upstream: there is no [services.web]: write it, with the command to run",
+        "3: routes[0].upstream: there is no [services.web]: add it, with the command to run",
     );
     // A service with a mistake of its own exists.
     assert_error(
@@ -379,7 +381,7 @@ fn routes_to_services() {
         "2: services.web.command: the command is empty: name the program, as in [\"node\", \"server.js\"]",
     );
     let start = Start::new().flags(&["--route", "example.com=service://web"]);
-    assert_eq!(start.error(), "--route: there is no [services.web]: write it, with the command to run");
+    assert_eq!(start.error(), "--route: there is no [services.web]: add it, with the command to run");
 }
 
 #[test]

@@ -17,7 +17,7 @@ use crate::{
 
 /// What to write if there are no services.
 const NONE: &str = "\
-no services: write one into the configuration file
+no services: add one to the configuration file
 
   [services.web]
   command = \"node server.js\"       # it listens on the address in HOST and the port in PORT

@@ -152,7 +152,7 @@ fn note_on(service: &ServiceReport, instance: &InstanceReport) -> String {
 fn notes_on(service: &ServiceReport) -> impl Iterator<Item = String> {
     let rolling_out = (service.state == ServiceState::RollingOut).then(|| "rolling out".to_owned());
     let rolled_back = service.failed_rollout.as_ref().map(|failure| format!("rolled back {}", event(failure)));
-    let waiting = (service.waiting_requests > 0).then(|| format!("{} requests wait", service.waiting_requests));
+    let waiting = (service.waiting_requests > 0).then(|| format!("{} requests waiting", service.waiting_requests));
     [rolling_out, rolled_back, waiting].into_iter().flatten()
 }
 
@@ -255,7 +255,7 @@ mod tests {
              \x20 0s ago: exited with status 1\n\
              \x20 rolled back 0s ago: web/1 is not ready after 60s\n\
              api/1    idle         127.1.0.1:8080  -    -       0         -         -\n\
-             \x20 3 requests wait\n\
+             \x20 3 requests waiting\n\
              jobs     stopped      -               -    -       -         -         -\n"
         );
     }

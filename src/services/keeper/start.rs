@@ -154,7 +154,7 @@ fn explain(error: &io::Error, launch: &Launch, program: &str) -> String {
         (Step::Cwd, _) => format!("cwd {}: {cause}{user}", cwd.display()),
         (Step::User, io::ErrorKind::PermissionDenied) => {
             let name = launch.user.as_ref().map_or("", |(_, _, name)| name);
-            format!("user {name}: needs root; run pmesh as root, or without `user`")
+            format!("user {name}: only root can change the user; run pmesh as root, or remove `user`")
         }
         (Step::User, _) => format!("cannot change the user: {cause}"),
         (Step::Limit, io::ErrorKind::PermissionDenied) if launch.limits.open_files.is_some() => {

@@ -104,10 +104,10 @@ impl Managed {
         };
         if is_restarted {
             state.next_start = Some(now + pause);
-            tracing::warn!("service {instance} {text}; it is started again in {}", shown(pause));
+            tracing::warn!("service {instance} {text}; starting it again in {}", shown(pause));
         } else {
             state.is_given_up = true;
-            tracing::warn!("service {instance} {text}; the setting restart says not to start it again");
+            tracing::warn!("service {instance} {text}; `restart` does not allow another start");
         }
         if self.rollout.is_none() {
             self.waiters.failed(&format!("{instance} {text}"));

@@ -22,7 +22,7 @@ impl Managed {
         let is_busy = is_used || !self.is_settled();
         if self.activity.note(is_busy, requests, now) >= limit {
             tracing::info!(
-                "service {} has had no requests for {}, so it is stopped until the next one",
+                "service {} has had no requests for {}; stopping it until the next one",
                 self.name,
                 humantime::format_duration(limit)
             );
@@ -35,7 +35,7 @@ impl Managed {
     /// A request waits for it.
     pub(super) fn wake(&mut self, now: Instant) {
         if self.mode == Mode::Idle {
-            tracing::info!("service {} is started for a request", self.name);
+            tracing::info!("service {} is being started for a request", self.name);
             self.run(now);
         }
     }

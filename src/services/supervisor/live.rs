@@ -225,8 +225,8 @@ impl Live {
             let Some(socket) = socket else {
                 if probe::until_ready(&instance, path.as_ref(), &mut pid, &doubt).await && has_own_address {
                     tracing::warn!(
-                        "service {}/{} listens on all addresses, so no other process can run beside it, not even to \
-                         replace it: make it listen on HOST, or set listen = \"port\" for the service",
+                        "service {}/{} listens on all addresses, so no other instance can run at the same time, not even \
+                         to replace it: make it listen on HOST, or set listen = \"port\" for the service",
                         instance.service,
                         instance.number
                     );

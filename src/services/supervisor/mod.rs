@@ -125,9 +125,7 @@ impl Supervisor {
             Err(error) => {
                 let pause = self.retry.map_or(KEEPER_PAUSES.0, |(_, pause)| (pause * 2).min(KEEPER_PAUSES.1));
                 let shown = humantime::format_duration(pause);
-                tracing::error!(
-                    "services cannot be started, because their keeper cannot: {error}; next attempt in {shown}"
-                );
+                tracing::error!("services cannot start without their keeper: {error}; next attempt in {shown}");
                 self.retry = Some((Instant::now() + pause, pause));
             }
         }
@@ -147,7 +145,7 @@ impl Supervisor {
                 self.live.exited(id, status, is_output_wanted);
             }
             KeeperEvent::Lost(error) => {
-                tracing::error!("all services have ended and are started again, because {error}");
+                tracing::error!("all services have ended and will be started again: {error}");
                 (self.live.keeper, self.keeper) = (None, None);
                 self.fleet.lose_all(now, &mut self.live);
             }

@@ -117,7 +117,7 @@ impl Managed {
     /// Stops running. A rollout ends with it.
     pub(super) fn rest(&mut self, mode: Mode) {
         if let Some(Rollout { back_to: Some(_), .. }) = self.rollout {
-            tracing::info!("service {}: the rollout ends", self.name);
+            tracing::info!("service {}: the rollout is cancelled", self.name);
         }
         self.rollout = None;
         self.mode = mode;

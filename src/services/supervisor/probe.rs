@@ -66,7 +66,7 @@ pub(super) async fn until_ready(
                 Listener::There => return false,
                 Listener::Everywhere => return true,
                 Listener::Another => {
-                    doubt.set(format!("another program listens on all addresses, {} among them", instance.address));
+                    doubt.set(format!("another program listens on all addresses, including {}", instance.address));
                 }
             },
             Ok(Err(reason)) => doubt.set(reason),

@@ -138,7 +138,7 @@ impl Managed {
             }
             Phase::Stopping(_) => {
                 let limit = humantime::format_duration(process.definition.stop_timeout);
-                tracing::warn!("service {}/{number} did not stop within {limit}, so it is killed", self.name);
+                tracing::warn!("service {}/{number} did not stop within {limit}; killing it", self.name);
                 world.kill(id);
                 process.phase = Phase::Killed;
             }

@@ -56,7 +56,7 @@ fn check(name: &ServiceName, node: &Node<'_>, count: usize, services: &Names) ->
     let advice = match did_you_mean(name.as_str(), services.iter().map(String::as_str)) {
         nearest if !nearest.is_empty() => nearest,
         _ => match services.iter().take(5).map(|name| format!("[services.{name}]")).collect::<Vec<_>>() {
-            known if known.is_empty() => ": write it, with the command to run".to_owned(),
+            known if known.is_empty() => ": add it, with the command to run".to_owned(),
             known if services.len() > known.len() => format!("; there are {} and others", known.join(", ")),
             known => format!("; there is only {}", known.join(" and ")),
         },

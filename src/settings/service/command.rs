@@ -29,8 +29,12 @@ pub(super) fn read(node: &Node<'_>, problems: &mut Problems) -> Option<ServiceCo
         }
         [only] if has_spaces(only) => {
             let split: Vec<_> = only.split_whitespace().collect();
-            let message = format!("there is no program with spaces in its name: write {split:?}, or {only:?}");
-            problems.push(node.problem(if node.references().is_none() { message } else { "write each word".into() }));
+            let message = format!("the name of the program has spaces in it: write {split:?}, or {only:?}");
+            problems.push(node.problem(if node.references().is_none() {
+                message
+            } else {
+                "the name of the program has spaces in it: write each word as an element of its own".into()
+            }));
             None
         }
         _ => Some(ServiceCommand::Program(words)),
@@ -67,9 +71,10 @@ fn shell(node: &Node<'_>, line: &str) -> Result<(), Problem> {
         .iter()
         .find(|name| line.contains(&format!("{{{name}}}")) && !line.contains(&format!("${{{name}}}")))
     {
-        Some(name) => Err(node.problem(format!(
-            "a shell runs this line, and {{{name}}} only stands for a value in a list: write ${name}"
-        ))),
+        Some(name) => {
+            Err(node
+                .problem(format!("a shell runs this line, and {{{name}}} is only replaced in a list: write ${name}")))
+        }
         None => Ok(()),
     }
 }

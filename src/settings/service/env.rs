@@ -39,7 +39,7 @@ fn variable(node: &Node<'_>) -> Result<String, Problem> {
 
 fn check_name(name: &str, value: &Node<'_>) -> Result<(), Problem> {
     if let Some((before, _)) = name.split_once('=') {
-        return Err(value.problem(format!("the name of a variable has no =: write {before} = \"…\"")));
+        return Err(value.problem(format!("the name of a variable cannot contain =: write {before} = \"…\"")));
     }
     if !is_name(name) {
         return Err(value.problem(format!("{name:?} is not the name of a variable")));

@@ -59,8 +59,7 @@ pub(super) fn watch(node: &Node<'_>, cwd: Option<&Path>, problems: &mut Problems
         if one.value.as_str().is_none_or(str::is_empty) {
             problems.push(one.unexpected("a file or a folder, a list of them, or true for `cwd`"));
         } else if one.value.as_str().is_some_and(|path| path.contains('*')) {
-            problems
-                .push(one.problem("patterns are not supported here: name the folder, and all files below it count"));
+            problems.push(one.problem("patterns are not supported here: name the folder, to watch all files in it"));
         } else {
             paths.extend(one.read::<PathBuf>(problems).map(|path| absolute(&path)));
         }

@@ -35,7 +35,7 @@ pub(in crate::settings) fn read(merged: &Merged, default_port: u16, problems: &m
     if let Some(key) = tables.iter().find_map(|(name, value)| is_of_service(name, value).then_some(name)) {
         let at = node.field(key).unwrap_or(node);
         problems.push(at.problem(format!(
-            "`{key}` is a key of a service, whose name is missing: write [services.NAME] instead of [services]"
+            "`{key}` is a key of a service, but the service has no name: write [services.NAME] instead of [services]"
         )));
         return Vec::new();
     }

@@ -32,7 +32,7 @@ impl Parse for StopSignal {
         };
         match signal.ok_or_else(|| similar(value))? {
             Signal::SIGSTOP | Signal::SIGTSTP | Signal::SIGTTIN | Signal::SIGTTOU | Signal::SIGCONT => {
-                Err(Some("this one pauses or resumes a program, and does not end it".into()))
+                Err(Some("this signal pauses or resumes a program, but does not end it".into()))
             }
             signal => Ok(signal.into()),
         }

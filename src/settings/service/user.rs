@@ -38,7 +38,7 @@ pub(super) fn read(node: &Node<'_>, problems: &mut Problems) -> Option<Option<Se
 fn found(node: &Node<'_>) -> Result<User, Option<String>> {
     if let Some(number) = node.value.to_u128() {
         let user = u32::try_from(number).ok().and_then(|id| User::from_uid(Uid::from_raw(id)).ok().flatten());
-        return Err(user.map(|user| format!("users have names: write {:?}", user.name)));
+        return Err(user.map(|user| format!("write the name of the user, {:?}", user.name)));
     }
     let name = node.value.as_str().filter(|name| !name.is_empty()).ok_or(None)?;
     if let Some((user, _)) = name.split_once(':').filter(|(user, _)| !user.is_empty()) {

@@ -30,7 +30,7 @@ impl Parse for ServiceProtocol {
         match &*text(value)?.to_ascii_lowercase() {
             "http" | "http1" | "http/1.1" => Ok(Self::Http),
             "h2c" => Ok(Self::H2c),
-            "grpc" => Err(Some("for gRPC write h2c".into())),
+            "grpc" => Err(Some("for gRPC, write h2c".into())),
             "https" | "h2" => Err(Some("services speak HTTP without TLS to pmesh".into())),
             _ => Err(None),
         }
@@ -45,7 +45,9 @@ impl Parse for Restart {
             Ok("always") => Ok(Self::Always),
             Ok("on-failure") => Ok(Self::OnFailure),
             Ok("never") => Ok(Self::Never),
-            Ok("unless-stopped") => Err(Some("write always; a service that was stopped stays so".into())),
+            Ok("unless-stopped") => {
+                Err(Some("write always; a service that a command has stopped stays stopped".into()))
+            }
             Ok("no") => Err(Some("write never".into())),
             Ok("on_failure" | "unexpected" | "on-abnormal" | "on-abort") => Err(Some("write on-failure".into())),
             Ok(_) => Err(None),
