@@ -60,7 +60,7 @@
 //! | [`stall`] | sets how long a response on an `HttpServer` may go without progress | |
 //! | [`pool`] | reuses connections to an endpoint, over HTTP/1.1 or HTTP/2 | `client` |
 //! | [`connect`] | connects to backends: from many source addresses, over TLS, and to Unix sockets | `client`; `tls` for TLS |
-//! | [`address_pool`] | assigns stable addresses of a network, or ports, to keys | |
+//! | [`address_pool`] | assigns stable addresses or ports to keys | |
 //! | [`identity`] | derives a certificate authority from a secret, and issues certificates | `identity` |
 //! | [`node`] | connects programs that share a secret, and stays silent towards all others | `node` |
 //! | [`causes`] | prints an error with its causes | |

@@ -43,8 +43,8 @@ impl AddressPool {
         self.assign_where(key, |_| true)
     }
 
-    /// Returns the address of a key. If it has none, assigns one for which `is_free` returns true. It is asked about one
-    /// address after the other, possibly about all of the network.
+    /// Returns the address of a key. If it has none, assigns one for which `is_free` returns true. `is_free` is called with
+    /// one address after another, possibly with all of the network.
     ///
     /// # Errors
     ///
@@ -62,7 +62,7 @@ impl AddressPool {
         Ok(address(*first, place))
     }
 
-    /// Takes the address of a key away, so that another key can get it.
+    /// Frees the address of a key, so that another key can get it. Returns the address, if the key had one.
     pub fn release(&mut self, key: &str) -> Option<Ipv4Addr> {
         self.places.release(key).map(|place| address(self.first, place))
     }
@@ -102,7 +102,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn networks_of_any_size() {
+    fn networks_can_have_any_size() {
         for (network, capacity, first, last) in [
             ("10.0.0.7/32", 1, "10.0.0.7", "10.0.0.7"),
             ("10.0.0.6/31", 2, "10.0.0.6", "10.0.0.7"),
@@ -131,7 +131,7 @@ mod tests {
     }
 
     #[test]
-    fn other_seeds_assign_other_addresses() {
+    fn different_seeds_assign_different_addresses() {
         let [one, other] =
             ["one", "other"].map(|seed| AddressPool::new("127.1.0.0/16".parse().unwrap(), seed).assign("web").unwrap());
         assert_ne!(one, other);

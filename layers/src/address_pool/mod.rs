@@ -1,8 +1,8 @@
 //! Assigns stable addresses or ports to keys, such as the names of local programs.
 //!
-//! Each program on an address of its own in 127.0.0.0/8 can listen on the same port, and no two can collide. The place of a
-//! key comes from a hash of a seed and the key: the same on each start, on each machine and in each version of this crate,
-//! unless another key has taken it before.
+//! Programs that each have an address of their own in 127.0.0.0/8 can all listen on the same port without colliding. The place
+//! of a key comes from a hash of a seed and the key, so it is the same at every start, on every machine and in every version of
+//! this crate, unless another key has taken it first.
 //!
 //! ```
 //! use std::net::{Ipv4Addr, TcpListener};
@@ -19,7 +19,7 @@
 //! let worker = pool.assign_where("worker", is_free)?;
 //! assert_eq!(pool.get("worker"), Some(worker));
 //!
-//! // The address is free for others, but the key gets it back if no other has taken it.
+//! // Another key can get the address now. As none has, this key gets it back.
 //! pool.release("web-1");
 //! assert_eq!(pool.assign("web-1")?, web);
 //! # Ok(())
@@ -29,8 +29,8 @@
 //! # The hash
 //!
 //! The place is `H mod N` in a pool of `N` usable addresses, in order. `H` is the 64-bit FNV-1a hash of the bytes of the
-//! seed, a zero byte and the bytes of the key, mixed by the finalizer of MurmurHash3. If that place is taken, the next one
-//! follows, and after the last one the first.
+//! seed, a zero byte and the bytes of the key, mixed by the finalizer of MurmurHash3. If that place is taken, the next
+//! one is tried, and after the last one the first.
 
 mod addresses;
 mod places;

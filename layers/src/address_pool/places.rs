@@ -11,7 +11,7 @@ pub(super) struct Places {
     taken: HashSet<u32>,
 }
 
-/// The pool has no place that is free for the key.
+/// The pool has no free place for the key.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 #[error("no place is left for {key}: {taken} of {capacity} are assigned")]
 pub struct NoPlaceLeft {
@@ -77,7 +77,7 @@ impl Places {
     }
 }
 
-/// Must never change: it decides which address a program has after the next start.
+/// Must never change, so that programs keep their addresses after an update.
 fn hash(seed: &[u8], key: &str) -> u64 {
     const OFFSET: u64 = 0xcbf2_9ce4_8422_2325;
     const PRIME: u64 = 0x0100_0000_01b3;

@@ -2,7 +2,7 @@ use std::ops::RangeInclusive;
 
 use super::{NoPlaceLeft, places::Places};
 
-/// Ports, assigned to keys as the addresses of an [`AddressPool`](super::AddressPool).
+/// Ports assigned to keys, like the addresses of an [`AddressPool`](super::AddressPool).
 ///
 /// ```
 /// use pmesh_layers::address_pool::PortPool;
@@ -26,8 +26,8 @@ impl PortPool {
         Self { first: *ports.start(), places: Places::new(count, seed.as_ref()) }
     }
 
-    /// Returns the port of a key. If it has none, assigns one for which `is_free` returns true. It is asked about one port
-    /// after the other, possibly about all of them.
+    /// Returns the port of a key. If it has none, assigns one for which `is_free` returns true. `is_free` is called with one
+    /// port after another, possibly with all of them.
     ///
     /// # Errors
     ///
@@ -37,7 +37,7 @@ impl PortPool {
         self.places.assign(key, |place| is_free(port(first, place))).map(|place| port(first, place))
     }
 
-    /// Takes the port of a key away, so that another key can get it.
+    /// Frees the port of a key, so that another key can get it. Returns the port, if the key had one.
     pub fn release(&mut self, key: &str) -> Option<u16> {
         self.places.release(key).map(|place| port(self.first, place))
     }

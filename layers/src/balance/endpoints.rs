@@ -117,7 +117,7 @@ pub(super) struct Endpoints<S> {
     preferred: usize,
     names: Names,
     rotation: Rotation,
-    /// Whether the error of a request that can be sent again returns it.
+    /// Whether errors return requests that can be sent again.
     pub(super) returns_requests: bool,
     pub(super) classify: Option<Arc<dyn Classify>>,
 }
@@ -252,7 +252,7 @@ pub(super) enum Turn {
     OnTrial(usize, Lease),
     /// No endpoint: connections to all of them time out.
     NoneReachable,
-    /// No endpoint: all of them are drained.
+    /// None: all endpoints are drained.
     AllDrained,
 }
 

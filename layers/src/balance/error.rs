@@ -40,7 +40,7 @@ impl EndpointError {
     }
 
     /// Takes the request, if it can be sent again and the balance
-    /// [returns requests](super::Balance::return_requests). The flag says whether none of it was sent.
+    /// [returns requests](super::Balance::return_requests). The flag is true if none of it was sent.
     pub fn take_request(&mut self) -> Option<(Request<RequestBody>, bool)> {
         self.request.take().map(|request| *request)
     }
@@ -77,7 +77,7 @@ impl AllDrained {
         Self { request: Some(Box::new(request)) }
     }
 
-    /// Takes the request, to send it when an endpoint is in use again. `None` if it has been taken before.
+    /// Takes the request, to send it once an endpoint is back in use. `None` if it was taken before.
     pub fn take_request(&mut self) -> Option<Request<RequestBody>> {
         self.request.take().map(|request| *request)
     }

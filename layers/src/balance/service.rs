@@ -94,8 +94,8 @@ impl<S> Balance<S> {
 }
 
 impl<S: Clone> Balance<S> {
-    /// Makes an [`EndpointError`](super::EndpointError) return the request if it can be sent again, but no endpoint is left
-    /// to send it to. The error then also holds the body, so take the request from it, or drop it soon.
+    /// Makes an [`EndpointError`](super::EndpointError) hold the request if it can be sent again but no endpoint is left to
+    /// send it to. The error then also holds the body, so take the request out of it, or drop it soon.
     #[must_use]
     pub fn return_requests(mut self) -> Self {
         Arc::make_mut(&mut self.endpoints).returns_requests = true;

@@ -9,8 +9,8 @@ use super::readings::{encoded, may_have_case};
 /// Longer paths are folded on the heap.
 const ON_STACK: usize = 256;
 
-/// Calls `f` with the folded path, which is the same for all paths that differ only in case. It is in lower case. In the
-/// path, percent-encoding is in capitals, as in the path of a route.
+/// Calls `f` with the folded path, which is the same for all paths that differ only in case. It is in lower case, except for
+/// the digits of percent-encoding: these are capitals, as in the path of a route.
 pub(super) fn with_folded<R>(path: &str, f: impl FnOnce(&str) -> R) -> R {
     if !may_have_case(path) {
         return f(path);

@@ -20,9 +20,9 @@ pub enum NoRoute {
     /// So some backends read `//admin`, `/ADMIN`, `/x/..;/admin` and `/admin%2f..` as `/admin`, which could bypass the
     /// protection of that route. Names that a file system treats as equal for other reasons are not readings of each other.
     ///
-    /// If there are routes for both `/api` and `/Api`, these two spellings lead to their own routes. `/API` is ambiguous. For
-    /// regular expressions at the same prefix, the first that matches in any case must be that which matches as written. A
-    /// redirect that only changes the case is not another route; see [`Rule::exact_case`](super::Rule::exact_case).
+    /// If there are routes for both `/api` and `/Api`, each of these spellings leads to its own route, and `/API` is
+    /// ambiguous. Of several regular expressions at the same prefix, the first one that matches when case is ignored must
+    /// also be the first one that matches as written. A redirect that only changes the case is not another route; see [`Rule::exact_case`](super::Rule::exact_case).
     ///
     /// The rest of the path after the route's prefix is read in these ways too. Behind a
     /// [`StripPrefix`](super::StripPrefix), a backend sees only the rest, and other backends may process it separately.

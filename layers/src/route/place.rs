@@ -60,7 +60,7 @@ impl<T> Place<T> {
         Some(())
     }
 
-    /// Whether no path is read as one of this place in another case.
+    /// Whether all rules here distinguish upper and lower case.
     pub(super) fn has_exact_case(&self) -> bool {
         match &self.rules {
             Rules::One(route) => route.exact_case,

@@ -27,7 +27,7 @@ pub(crate) fn is_plain(path: &str) -> bool {
     scan(path).is_plain
 }
 
-/// What can be told quickly about a path.
+/// What a quick scan tells about a path.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Scan {
     /// See [`is_plain`].

@@ -44,9 +44,9 @@ impl Rule {
         Self { literal: true, ..self }
     }
 
-    /// Distinguishes upper and lower case: no path counts as one of these paths in another case, and the other way round. Use
-    /// it for a redirect that only changes the case of a path, from `/Blog` to `/blog`. Otherwise both would be
-    /// [ambiguous](super::NoRoute::Ambiguous).
+    /// Distinguishes upper and lower case: a path in another case is not taken for one of these, nor one of these for the path
+    /// of another route in another case. Use it for a redirect that only changes the case of a path, such as from `/Blog` to
+    /// `/blog`. Otherwise, both would be [ambiguous](super::NoRoute::Ambiguous).
     #[must_use]
     pub fn exact_case(self) -> Self {
         Self { exact_case: true, ..self }

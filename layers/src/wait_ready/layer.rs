@@ -40,15 +40,15 @@ impl WaitReadyLayer {
         Self { rules }
     }
 
-    /// Sets how many requests can wait for a service; further ones fail at once. By default, this is 1,000. All layers with
-    /// the same [`Readiness`] count together.
+    /// Sets how many requests can wait for a service; further ones fail at once. Default: 1,000. All layers with the same
+    /// [`Readiness`] count together.
     #[must_use]
     pub fn max_waiting(self, max_waiting: usize) -> Self {
         Self { rules: Rules { max_waiting, ..self.rules } }
     }
 
-    /// Says that the inner service can also send requests elsewhere: it is a balance with other endpoints. Each request is
-    /// let through at first, and waits only if the balance returns it.
+    /// Lets each request through at first, and makes it wait only if the inner service returns it. For a balance that has
+    /// other endpoints, too.
     #[must_use]
     pub fn or_elsewhere(self) -> Self {
         Self { rules: Rules { has_others: true, ..self.rules } }

@@ -2,7 +2,7 @@
 //!
 //! Something else starts the service and says when it is ready, with a [`Readiness`]: a supervisor of local programs, for
 //! example. Requests wait for that up to a timeout, and then fail with [`NotReady`] (503). While the service is ready, a
-//! request costs one atomic read more.
+//! request costs one more atomic read.
 //!
 //! ```
 //! use std::{convert::Infallible, time::Duration};
@@ -39,9 +39,8 @@
 //!
 //! If a [`Balance`](crate::balance::Balance) is the inner service, requests also wait while all of its endpoints are
 //! [drained](crate::balance::Health::drain). With
-//! [`Balance::return_requests`](crate::balance::Balance::return_requests), a request whose endpoint has just gone away is
-//! sent again a moment later, if it can be sent again: when no other endpoint is left, the one that replaces it may be about
-//! to start.
+//! [`Balance::return_requests`](crate::balance::Balance::return_requests), a request also waits if its endpoint has just gone
+//! away and no other is left: a replacement may be about to start. It is sent again a moment later, if it can be sent twice.
 
 mod error;
 mod layer;

@@ -10,8 +10,8 @@ use std::{
 
 use tokio::sync::{Notify, futures::Notified};
 
-/// Whether a service is ready for requests, and whether requests want it to be. Clones are handles to the same state, which
-/// threads can share. At first, the service is not ready.
+/// Whether a service is ready for requests, and whether requests need it. Clones are handles to the same state, which threads
+/// can share. At first, the service is not ready.
 #[derive(Clone, Default)]
 pub struct Readiness(Arc<Shared>);
 
@@ -42,12 +42,12 @@ impl Readiness {
         Self::default()
     }
 
-    /// Says whether the service is ready. If it is, waiting requests are sent to it.
+    /// Sets whether the service is ready. If it is, waiting requests are sent to it.
     pub fn set_ready(&self, is_ready: bool) {
         let Shared { is_wanted, changes, .. } = &*self.0;
         let was_ready = self.0.is_ready.swap(is_ready, Ordering::SeqCst);
         if was_ready != is_ready {
-            // Whoever wanted it before has got it.
+            // Requests from before the change no longer count.
             is_wanted.store(false, Ordering::SeqCst);
         }
         if is_ready {
@@ -100,7 +100,7 @@ impl Readiness {
         Arc::ptr_eq(&self.0, &other.0)
     }
 
-    /// Tells [`wanted`](Self::wanted) about a request, unless the service is ready.
+    /// Wakes [`wanted`](Self::wanted) for a request, unless the service is ready.
     #[inline]
     pub(super) fn want(&self) {
         if !self.is_ready() {
@@ -114,7 +114,7 @@ impl Readiness {
         self.0.becomes_wanted.notify_waiters();
     }
 
-    /// Counts a request as waiting, unless `max` are.
+    /// Counts a request as waiting, unless `max` requests are waiting already.
     pub(super) fn enter(&self, max: usize) -> Option<Place> {
         let more = |waiting| (waiting < max).then_some(waiting + 1);
         self.0.waiting.fetch_update(Ordering::SeqCst, Ordering::SeqCst, more).ok()?;

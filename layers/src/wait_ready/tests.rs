@@ -112,7 +112,7 @@ async fn requests_fail_after_the_timeout() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn only_so_many_requests_wait() {
+async fn requests_fail_at_once_when_too_many_are_waiting() {
     let readiness = Readiness::new();
     let layer = WaitReadyLayer::new(readiness.clone(), TIMEOUT).max_waiting(2);
     // Services of the same layer, as on two workers.
@@ -120,7 +120,7 @@ async fn only_so_many_requests_wait() {
     let first = services.each_ref().map(|service| send(service, "first"));
     tokio::task::yield_now().await;
     assert_eq!(not_ready(send(&services[0], "").await.unwrap()), NotReady::TooManyWaiting);
-    // A client that leaves makes room.
+    // A client that disconnects makes room.
     first[0].abort();
     sleep(Duration::from_millis(1)).await;
     assert_eq!(readiness.waiting(), 1);
@@ -131,7 +131,7 @@ async fn only_so_many_requests_wait() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_request_wakes_whoever_starts_the_service() {
+async fn a_request_wakes_the_task_that_starts_the_service() {
     let readiness = Readiness::new();
     let service = WaitReadyLayer::new(readiness.clone(), TIMEOUT).layer(echo());
     let wanted = || readiness.wanted().now_or_never().map(|wanted| wanted.waiting);
@@ -148,7 +148,7 @@ async fn a_request_wakes_whoever_starts_the_service() {
     assert_eq!(wanted(), Some(1));
     readiness.set_ready(true);
     assert_eq!(sent.await.unwrap().unwrap(), "cold");
-    // Requests to a service that is ready want nothing, and what was wanted before does not count.
+    // Requests to a ready service wake nobody, and earlier ones no longer count.
     send(&service, "").await.unwrap().unwrap();
     readiness.set_ready(false);
     assert_eq!(wanted(), None);
@@ -197,7 +197,7 @@ fn around(endpoint: Endpoint<Inner>, readiness: &Readiness) -> WaitReady<Balance
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_request_waits_for_an_endpoint_that_is_drained_although_the_service_is_ready() {
+async fn a_request_waits_while_the_only_endpoint_is_drained_even_if_the_service_is_ready() {
     let (readiness, health) = (Readiness::new(), Health::new());
     readiness.set_ready(true);
     health.drain();
@@ -258,7 +258,7 @@ async fn a_request_is_not_sent_again_and_again_to_an_endpoint_that_always_fails(
 }
 
 #[tokio::test(start_paused = true)]
-async fn with_other_endpoints_requests_do_not_wait() {
+async fn requests_do_not_wait_if_there_are_other_endpoints() {
     let (readiness, health) = (Readiness::new(), Health::new());
     health.drain();
     let (instance, _) = dying(0, "", &health);

@@ -15,7 +15,7 @@ use crate::{
     body::RequestBody,
 };
 
-/// How long a request waits before it is sent again to a service that is said to be ready. Doubled each time.
+/// How long a request waits before it is sent again to a service that [`Readiness`] calls ready. Doubled each time.
 const FIRST_PAUSE: Duration = Duration::from_millis(20);
 const MAX_PAUSE: Duration = Duration::from_millis(320);
 /// How often a request is sent again after its endpoint has failed: one that was not sent, and one that was.
@@ -60,7 +60,7 @@ impl Returned {
     ///
     /// # Errors
     ///
-    /// The error, if it does not have the request.
+    /// The error itself, if it does not hold the request.
     #[cold]
     pub(super) fn from_error(mut error: BoxError) -> Result<Self, BoxError> {
         if let Some(request) = error.downcast_mut().and_then(AllDrained::take_request) {
@@ -82,7 +82,7 @@ where
         + 'static,
     R: 'static,
 {
-    /// Sends a request when the service is ready.
+    /// Sends a request once the service is ready.
     #[cold]
     pub(super) fn wait(this: Arc<Self>, returned: Returned) -> Waiting<R> {
         Box::pin(async move { this.sent(returned).await })
@@ -101,7 +101,7 @@ where
                 }
             }
             let Some(places) = self.enter() else { return Err(NotReady::TooManyWaiting.into()) };
-            // The service is said to be ready, but has just returned the request: its last endpoint is going away.
+            // `Readiness` calls the service ready, but it has just returned the request: its last endpoint is going away.
             if readiness.iter().any(Readiness::is_ready) {
                 sleep_until(deadline.min(Instant::now() + pause)).await;
                 pause = (pause * 2).min(MAX_PAUSE);

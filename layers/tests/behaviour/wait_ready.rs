@@ -1,4 +1,4 @@
-//! Requests wait until a service is ready, and its endpoints get requests only while they are in use.
+//! Requests wait until a service is ready, and drained endpoints get none.
 
 use std::time::Duration;
 

@@ -39,8 +39,8 @@ impl Redirection {
         Some(Self { to: to.read(problems)?, status: status? })
     }
 
-    /// Whether it leads from a place to the same path in another case on the same host, or to a path below. Then the path in
-    /// the other case is that of a page, not a way around the redirect.
+    /// Whether it leads to the same path in another case on the same host, or to a path below that. Then the path in the other
+    /// case is a page of its own, not a way around the redirect.
     pub fn changes_only_case(&self, from: &Place<'_>) -> bool {
         let target = self.to.to_string();
         let path = match target.split_once("://") {

@@ -128,8 +128,8 @@ impl Health {
     /// Takes the endpoint out of use: it gets no new requests, not even to test it or as a retry, until
     /// [`resume`](Self::resume).
     ///
-    /// Requests in flight can finish. Their outcome no longer changes the health, so an endpoint that is shut down does not
-    /// count as failed. An outage is forgotten. The observer is not called.
+    /// Requests in flight can finish. Their outcome no longer changes the health, so an endpoint that is being shut down
+    /// does not count as failed. An outage is forgotten. The observer is not called.
     ///
     /// ```
     /// use std::convert::Infallible;
@@ -184,7 +184,7 @@ impl Health {
         Arc::ptr_eq(&self.0, &other.0)
     }
 
-    /// Forgets an outage and sets the mark, unless it is set already.
+    /// Forgets an outage and changes the mark, unless `is_set` says that this was done already.
     fn reset(&self, is_set: impl FnOnce(Mark) -> bool, change: impl FnOnce(Mark) -> Mark) {
         let mut known = self.lock();
         let (mark, now) = (self.mark(), self.now());

@@ -34,7 +34,7 @@ async fn a_drained_endpoint_gets_no_requests_of_any_kind() {
     let health = drained.health().clone();
     let other = |does| endpoints::Endpoint::new("other", endpoint("other", does).1);
     let balance = |does| Rotation::new().balance(vec![drained.clone(), other(does)], Vec::new()).classify(Classifier);
-    // It was failing, so that it would be due for a test.
+    // It has failed, so it would be due for a test.
     health.fail();
     health.drain();
     assert!(health.is_drained() && !health.is_healthy() && health.state().is_drained);
@@ -86,7 +86,7 @@ async fn if_all_are_drained_the_request_comes_back_unsent() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_drained_endpoint_and_a_black_hole_are_not_all_drained() {
+async fn a_drained_endpoint_and_a_black_hole_do_not_count_as_all_drained() {
     let hole = BlackHole::default();
     let balance = balanced([hole.endpoint(), endpoint("up", Does::Respond)]);
     balance.endpoints.health(1).drain();
@@ -102,7 +102,7 @@ async fn a_drained_endpoint_and_a_black_hole_are_not_all_drained() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_happens_to_requests_in_flight_does_not_count() {
+async fn the_outcome_of_requests_in_flight_does_not_count() {
     let changes = Arc::new(AtomicU32::new(0));
     let seen = Arc::clone(&changes);
     let health = Health::with_observer(move |_, _| {
@@ -131,7 +131,7 @@ async fn what_happens_to_requests_in_flight_does_not_count() {
     health.resume();
     health.fail();
     health.resume();
-    assert!(!health.is_healthy(), "an outage does not end because of resume");
+    assert!(!health.is_healthy(), "resume does not end an outage");
 }
 
 #[tokio::test(start_paused = true)]
@@ -177,7 +177,7 @@ async fn an_error_returns_the_request_if_it_can_be_sent_again() {
         let returned = error.downcast_mut::<EndpointError>().unwrap().take_request();
         assert_eq!(returned.as_ref().map(|(_, is_unsent)| *is_unsent), expected, "{does:?} {method}");
         if let Some((request, _)) = returned {
-            // The next balance goes on counting.
+            // The next balance continues to count.
             assert!(request.extensions().get::<Attempts>().is_some());
             let before = attempts.count();
             assert!(balanced([endpoint("b", Does::Respond)]).oneshot(request).await.is_ok());

@@ -35,8 +35,8 @@ impl<T> HostRoutes<T> {
             || case::with_folded(path, |folded| self.is_found_in_any_case(path, folded, place) == Some(true))
     }
 
-    /// The segments that are no longer than the longest prefix, and the next one. Only these can change the route if there
-    /// are only prefixes.
+    /// The segments within the length of the longest prefix, and the next one. If there are only prefixes, nothing behind them
+    /// can change the route.
     fn beginning<'p>(&self, path: &'p str) -> &'p str {
         let behind = path.as_bytes().get(self.longest..).unwrap_or_default();
         let end = behind.iter().position(|byte| *byte == b'/').map_or(path.len(), |slash| self.longest + slash);

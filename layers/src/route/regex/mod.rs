@@ -67,7 +67,7 @@ impl PathRegex {
         self.engine.is_match(path.as_bytes())
     }
 
-    /// Whether it matches `path`, or else whether it could match it in another case. `folded` is the path in lower case.
+    /// Whether it matches `path` as written or in another case. `folded` is the path in lower case.
     #[cfg(feature = "regex")]
     pub(super) fn is_match_in_any_case(&self, path: &str, folded: &str) -> bool {
         self.is_match(path)
@@ -75,7 +75,7 @@ impl PathRegex {
             || self.any_case.as_ref().is_some_and(|engine| engine.is_match(path.as_bytes()))
     }
 
-    /// Whether it could match paths in lower case without regard to case, though it does not match them as they are.
+    /// Whether it could match lower-case paths when case is ignored, although it does not match them as written.
     pub(super) fn has_upper_case(&self) -> bool {
         self.any_case.is_some()
     }
