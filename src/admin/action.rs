@@ -2,10 +2,10 @@
 
 use std::str::FromStr;
 
-/// What the node can be asked to do with a service.
+/// What a node can do with a service.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ServiceAction {
-    /// Start it after a stop.
+    /// Start it.
     Start,
     /// Stop it until it is started again.
     Stop,

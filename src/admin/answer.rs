@@ -10,7 +10,7 @@ use serde::Serialize;
 use super::report::ErrorReport;
 use crate::mesh::Json;
 
-/// Waits for `work`. Its report gets status 200, its error 422.
+/// Waits for `work`. Responds with status 200 and its report, or with 422 and its error.
 pub(super) async fn done<T: Serialize>(work: BoxFuture<'static, Result<T, String>>) -> Response {
     match work.await {
         Ok(report) => Json(report).into_response(),

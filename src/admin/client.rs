@@ -60,7 +60,7 @@ impl<'a> Client<'a> {
     }
 
     /// Sends `GET path` and passes each line of the response to `take` as it comes, until there are no more or `take`
-    /// breaks off.
+    /// returns [`ControlFlow::Break`].
     ///
     /// # Errors
     ///
@@ -120,7 +120,7 @@ impl<'a> Client<'a> {
         within(patience, exchange).await
     }
 
-    /// Sends a request, and returns the status and the body of the response, not yet read.
+    /// Sends a request, and returns the status and the unread body of the response.
     async fn open(
         &self,
         method: Method,
@@ -171,7 +171,7 @@ async fn send(
 ) -> Result<Response<Incoming>, BoxError> {
     let (mut sender, connection) = handshake(TokioIo::new(connection)).await?;
     let request = Request::builder().method(method).uri(path).header(HOST, host).body(Full::new(body))?;
-    // The task ends with the response, because `sender` is gone by then.
+    // The task ends with the response, because `sender` is dropped before that.
     tokio::spawn(connection);
     Ok(sender.send_request(request).await?)
 }
@@ -180,7 +180,7 @@ async fn whole(body: Incoming) -> Result<Bytes, ClientError> {
     Ok(Limited::new(body, MAX_BODY).collect().await.map_err(ClientError::Incomplete)?.to_bytes())
 }
 
-/// The error that a response other than 200 stands for.
+/// The error for a response whose status is not 200.
 async fn failure(status: StatusCode, body: Incoming) -> ClientError {
     if status != StatusCode::UNPROCESSABLE_ENTITY {
         return ClientError::Status(status);

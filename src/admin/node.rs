@@ -31,7 +31,7 @@ pub trait Node: Send + Sync + 'static {
     /// Starts, stops or restarts a service. This can take minutes.
     fn act_on_service(&self, name: String, action: ServiceAction) -> BoxFuture<'static, Result<ServiceReport, String>>;
 
-    /// Returns the last lines, at most `count`, that a service or all of them wrote, and a receiver of further ones.
+    /// Returns the last lines of one service or of all, at most `count`, and a receiver of further ones.
     fn service_output(
         &self,
         service: Option<&str>,

@@ -1,4 +1,4 @@
-//! The output of services as the API sends it: one JSON value a line.
+//! The output of services as the API sends it: one JSON value per line.
 
 use std::{convert::Infallible, num::ParseIntError, str::FromStr};
 
@@ -15,7 +15,7 @@ use crate::services::report::OutputLine;
 
 /// Maximum number of past lines in a response.
 const MAX_LINES: usize = 10_000;
-/// The number of past lines, unless the query says another one.
+/// The number of past lines, unless the query sets it.
 const DEFAULT_LINES: usize = 100;
 
 /// One line of the response to `GET /v1/services/output`.
@@ -45,14 +45,14 @@ pub struct OutputQuery {
 }
 
 impl OutputQuery {
-    /// The path and query that ask for these lines.
+    /// The path and query of the request for these lines.
     pub fn path(&self) -> String {
         let service = self.service.as_ref().map(|name| format!("&service={name}")).unwrap_or_default();
         let instance = self.instance.map(|number| format!("&instance={number}")).unwrap_or_default();
         format!("/v1/services/output?lines={}&follow={}{service}{instance}", self.lines, self.follow)
     }
 
-    /// The lines of other instances are left out later, so that more are needed.
+    /// How many lines to get from the service. Those of other instances are left out later, so more are needed then.
     pub(super) fn lines_to_ask_for(&self) -> usize {
         if self.instance.is_some() { MAX_LINES } else { self.lines }
     }
@@ -124,7 +124,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_query_survives_the_way_through_a_path() {
+    fn a_query_is_the_same_after_encoding_and_parsing() {
         let plain = OutputQuery { service: None, instance: None, lines: 0, follow: true };
         let one = OutputQuery { service: Some("web".into()), instance: Some(2), lines: 7, follow: false };
         for query in [plain, one] {

@@ -233,7 +233,7 @@ async fn further_lines_are_sent_as_they_come_and_lost_ones_are_counted() {
     assert_eq!(received.recv().await.unwrap(), OutputItem::Skipped { skipped_lines: 3 });
     assert_eq!(received.recv().await.unwrap(), OutputItem::Line(line("web", 1, "fifth")));
     assert_eq!(received.recv().await.unwrap(), OutputItem::Line(line("web", 1, "sixth")));
-    // The node lets go of a client that leaves.
+    // The node forgets a client that disconnects.
     follow.abort();
     while sender.receiver_count() > 0 {
         tokio::task::yield_now().await;

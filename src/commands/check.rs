@@ -50,7 +50,7 @@ struct CheckedService {
     instances: u16,
     /// `address`, `port` or `unix`, as in the file.
     listen: &'static str,
-    /// Where its addresses are, and their port, if each instance has an address of its own.
+    /// The subnet of its addresses, and their port, if each instance has an address of its own.
     #[serde(skip_serializing_if = "Option::is_none")]
     subnet: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]

@@ -124,7 +124,7 @@ fn jwt_keys_line(JwtKeysReport { url, keys, error }: &JwtKeysReport) -> String {
     format!("{url}, {keys} keys{}", error.unwrap_or_default())
 }
 
-/// `3 ready, 1 failed: api`. Those that are ready or idle need no names.
+/// `3 ready; 1 failed: api`. Services that are ready or idle are not named.
 fn services_line(services: &BTreeMap<ServiceState, Vec<String>>) -> String {
     let line = |(state, names): (&ServiceState, &Vec<String>)| {
         let more = names.len().saturating_sub(NAMES);

@@ -11,7 +11,7 @@ use super::{Problem, Problems, SETTINGS, Secret, Setting, renamed, suggest, tabl
 const PREFIX: &str = "PMESH_";
 const SECRET: &str = "PMESH_SECRET";
 
-/// The variables that a service gets, which may run pmesh, too.
+/// Variables that pmesh sets for services. A service may run pmesh, so they are no mistake.
 const OF_SERVICES: [&str; 2] = ["PMESH_SERVICE", "PMESH_INSTANCE"];
 
 /// The environment variables that matter.

@@ -132,7 +132,7 @@ impl ConfigFile {
     }
 }
 
-/// Whether a line is in a table of passwords or of variables, which no message repeats.
+/// Whether a line is in a table of passwords or variables. No message repeats these.
 fn may_be_secret(text: &str, line: usize) -> bool {
     let lines: Vec<_> = text.lines().take(line).collect();
     let header = lines.iter().rfind(|line| line.trim_start().starts_with('['));

@@ -1,4 +1,4 @@
-//! What each instance of a service has of its own.
+//! The variables that each instance of a service has of its own.
 
 /// pmesh sets these variables, and replaces `{NAME}` in the words of a command.
 pub(crate) const OF_INSTANCE: [&str; 6] = ["HOST", "PORT", "LISTEN", "SOCKET", "PMESH_SERVICE", "PMESH_INSTANCE"];
@@ -23,7 +23,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn references_to_what_instances_have_are_found() {
+    fn references_to_variables_of_instances_are_found() {
         let advice = |path: &str, text: &str| {
             let path: Vec<_> = path.split('.').map(str::to_owned).collect();
             instead_of_reference(&path, text)

@@ -123,7 +123,7 @@ impl<'a> Node<'a> {
         self.files.filter(|_| self.is_from_file()).map(|files| files.find(&self.path))
     }
 
-    /// The folder of the file that this comes from, as relative paths in that file are resolved.
+    /// The folder of the file that this comes from, to which relative paths in that file refer.
     pub(crate) fn folder(&self) -> &Path {
         self.in_file().and_then(|found| found.folder()).unwrap_or(Path::new(""))
     }

@@ -1,4 +1,4 @@
-//! Starts children that someone waits for, and reaps all others.
+//! Starts children whose exit status someone waits for, and reaps all others.
 
 use std::{
     collections::BTreeSet,
@@ -27,14 +27,13 @@ pub fn spawn(command: &mut Command) -> io::Result<Child> {
     Ok(child)
 }
 
-/// Nobody waits for this child any longer, or its status has been read.
+/// Lets [`reap_others`] reap this child. Call it once the status has been read, or if nobody waits for the child any more.
 pub fn release(pid: u32) {
     waited_for().remove(&pid);
 }
 
-/// Reaps children that have exited and that nobody waits for: orphans, which the kernel gives to process 1 of a
-/// container and to subreapers. Returns how many there were. A child that was not started by [`spawn`] counts as an
-/// orphan.
+/// Reaps children that have exited and that nobody waits for: orphans, which process 1 of a container and subreapers
+/// inherit. Returns how many there were. A child that was not started by [`spawn`] counts as an orphan.
 pub fn reap_others() -> usize {
     let waited_for = waited_for();
     let own = getpid().as_raw_pid();

@@ -1,6 +1,6 @@
 //! The processes of this machine, and the children of this one.
 //!
-//! - [`table`] reads which processes there are;
+//! - [`table`] lists processes;
 //! - [`children`] starts children, and reaps those that nobody waits for.
 
 pub mod children;

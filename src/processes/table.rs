@@ -26,7 +26,7 @@ pub fn processes() -> HashMap<i32, ProcessEntry> {
     let mut text = Vec::with_capacity(512);
     ids.filter_map(|pid| {
         text.clear();
-        // A process that has just gone.
+        // Fails for a process that is gone by now.
         fs::File::open(format!("/proc/{pid}/stat")).ok()?.read_to_end(&mut text).ok()?;
         parse(pid, &text)
     })

@@ -56,7 +56,7 @@ impl fmt::Debug for Control {
 }
 
 /// Starts the thread. It checks files every second until `stop` is true, and rereads all of them when `hangup` is
-/// notified. At the end, it stops the services.
+/// notified. On shutdown, it stops the services last.
 ///
 /// # Errors
 ///

@@ -140,7 +140,7 @@ impl Builder {
         Routes::build(LocalServices { settings, table: &self.services }, trust, before, &mut self.endpoints)
     }
 
-    /// Forgets the endpoints that `current` has no routes to, and the addresses of services that it does not have.
+    /// Forgets the endpoints to which `current` has no routes, and the addresses of services that it does not have.
     /// Connections are closed once the requests on them have finished.
     pub fn forget_unused(&mut self, current: Option<&Generation>) {
         if let Some(current) = current {

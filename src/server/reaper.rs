@@ -1,4 +1,4 @@
-//! Reaps orphans. The kernel gives them to process 1 of a container, and to a process that has run services.
+//! Reaps orphans, which process 1 of a container inherits, and so does a process that has started a keeper.
 
 use std::{io, time::Duration};
 
@@ -10,14 +10,15 @@ use tokio::{
 
 use crate::processes::children;
 
-/// How long exits are gathered, because looking for orphans reads all processes.
+/// How long to wait for more exits, because each search for orphans reads all processes.
 const PAUSE: Duration = Duration::from_millis(100);
 
-/// Reaps orphans whenever a child exits. Does not return. A process that does not get orphans leaves its children alone.
+/// Reaps orphans whenever a child exits. Returns only on an error. In a process that does not inherit orphans, it does
+/// nothing.
 ///
 /// # Errors
 ///
-/// If the system does not allow to handle SIGCHLD.
+/// If SIGCHLD cannot be handled.
 pub(super) async fn reap_orphans() -> io::Result<()> {
     let mut exits = signal(SignalKind::child())?;
     loop {

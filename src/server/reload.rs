@@ -234,7 +234,7 @@ fn service_changes(before: &[Service], now: &[Service]) -> ChangesReport {
     let names = |services: &[Service], is_one: &dyn Fn(&Service) -> bool| {
         services.iter().filter(|one| is_one(one)).map(|one| one.name.to_string()).collect()
     };
-    // Where a service was written is no change.
+    // A service that has only moved in the file is unchanged.
     let is_same = |one: &Service, other: &Service| *one == Service { origin: one.origin.clone(), ..other.clone() };
     ChangesReport {
         added: names(now, &|one| find(before, &one.name).is_none()),

@@ -18,7 +18,7 @@ pub struct Services {
     requests: mpsc::UnboundedSender<Request>,
 }
 
-/// What the services should be.
+/// What should run.
 #[derive(Debug)]
 pub struct Wanted {
     /// The services.
@@ -38,7 +38,7 @@ pub(super) enum Request {
     Apply(Box<Wanted>),
     /// Do this to the service with this name.
     Command(String, Order, oneshot::Sender<Result<(), String>>),
-    /// Stop everything, and say when this is done.
+    /// Stop everything, and report when that is done.
     ShutDown(oneshot::Sender<()>),
 }
 

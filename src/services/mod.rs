@@ -2,7 +2,7 @@
 //! `subnet_service`.
 //!
 //! - [`table`] knows the addresses of the instances, and what routes and the supervisor share about them;
-//! - [`traffic`] is what the supervisor needs to know about requests;
+//! - [`traffic`] tells the supervisor about requests to the instances;
 //! - [`report`] is what `pmesh services` shows;
 //! - [`keeper`] is the process that starts them, so that none outlives pmesh;
 //! - [`supervisor`] runs them;

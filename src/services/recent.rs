@@ -1,4 +1,4 @@
-//! The last lines that a service wrote, and those who follow it.
+//! The last lines that a service wrote, and the readers that follow it.
 
 use std::{
     collections::VecDeque,
@@ -15,14 +15,14 @@ const MAX_LINES: usize = 200;
 /// Maximum number of bytes that are kept.
 const MAX_BYTES: usize = 64 * 1024;
 
-/// Maximum number of lines that wait for a slow follower, which misses further ones.
+/// Maximum number of lines that wait for a slow follower. Beyond that, it misses lines.
 const WAITING_LINES: usize = 512;
 
 /// The last lines of a service.
 #[derive(Debug)]
 pub(super) struct Recent {
     ring: Mutex<Ring>,
-    /// Those who follow all services.
+    /// The followers of all services.
     of_all: Arc<Followers>,
 }
 
@@ -34,7 +34,7 @@ pub(super) struct Ring {
     followers: Followers,
 }
 
-/// Those who want further lines. While there are none, this takes no memory.
+/// The readers that get further lines. While there are none, this takes no memory.
 #[derive(Debug, Default)]
 pub(super) struct Followers(Mutex<Option<broadcast::Sender<OutputLine>>>);
 
@@ -57,7 +57,7 @@ impl Recent {
         }
     }
 
-    /// Keeps lines from being added.
+    /// Locks the lines. Until the guard is dropped, none are added.
     pub(super) fn lock(&self) -> MutexGuard<'_, Ring> {
         self.ring.lock().unwrap_or_else(PoisonError::into_inner)
     }

@@ -51,7 +51,7 @@ impl Shared {
         self.lock().get(name).map(|known| Arc::clone(&known.recent))
     }
 
-    /// The state of all services, with what their processes use at the moment.
+    /// The state of all services, with the memory and processor time that their processes use now.
     pub(super) fn report(&self) -> ServicesReport {
         let mut services: Vec<_> = self.lock().values().map(Known::report).collect();
         add_usage(&mut services);

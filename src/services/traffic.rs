@@ -1,4 +1,4 @@
-//! What the supervisor needs to know about requests.
+//! What the supervisor has to know about requests.
 
 use std::fmt;
 

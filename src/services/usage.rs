@@ -8,9 +8,9 @@ use std::{
 /// What the processes of an instance use.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(super) struct Usage {
-    /// Memory in bytes. What processes share counts for each of them.
+    /// Memory in bytes. Shared memory counts for each process that shares it.
     pub(super) memory: u64,
-    /// Processor time in milliseconds, with that of children that have ended.
+    /// Processor time in milliseconds, including that of children that have exited.
     pub(super) cpu_ms: u64,
 }
 

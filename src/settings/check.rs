@@ -77,7 +77,7 @@ fn addresses(settings: &Settings, merged: &Merged, problems: &mut Problems) {
     }
 }
 
-/// Reports services whose port a listener has on all addresses, and so on those of the instances.
+/// Reports services with the port of a listener on all addresses, which include those of the instances.
 fn service_ports(settings: &Settings, problems: &mut Problems) {
     for service in settings.services.iter().filter(|service| service.listen == ServiceListen::Address) {
         let Some((listener, ip)) = settings.on_all_addresses(service.port) else { continue };

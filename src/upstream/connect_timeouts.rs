@@ -26,7 +26,7 @@ impl ConnectTimeouts {
         Self(longest)
     }
 
-    /// The timeout for connections to an endpoint of a route. All instances of a service have the same.
+    /// The timeout for connections to an endpoint of a route. It is the same for all instances of a service.
     pub(super) fn to(&self, destination: &Destination) -> Duration {
         let longest = match destination {
             (Endpoint::Instance(instance), tls) => {

@@ -92,7 +92,7 @@ pub struct Connections {
     destination: Destination,
     settings: ConnectionSettings,
     record: Arc<Record>,
-    /// If the endpoint is an instance of a service.
+    /// The slot, if the endpoint is an instance of a service.
     slot: Option<Slot>,
     pools: Box<[Backend]>,
 }
@@ -113,7 +113,7 @@ impl Connections {
         self.slot.as_ref()
     }
 
-    /// Whether requests are sent there or are in flight. Not so for an instance of a service that is not ready.
+    /// Whether requests can be sent there or are in flight. False for the slot of a service that has no ready instance.
     pub fn is_used(&self) -> bool {
         !self.record.health.is_drained() || self.pools().any(|pool| in_use(pool) > 0)
     }
@@ -234,7 +234,7 @@ impl Endpoints {
         let destination = destination(to, trust);
         let settings = settings.with_connect_timeout(timeouts.to(&destination));
         let key = (destination, settings);
-        // A slot can have been freed and assigned again.
+        // The slot may have been freed and assigned again since.
         let is_current = |record: &Record| slot.is_none_or(|slot| slot.health.is_same(&record.health));
         if let Some(connections) = self.connections.get(&key).filter(|connections| is_current(&connections.record)) {
             return Ok(Arc::clone(connections));

@@ -53,7 +53,7 @@ impl LocalServices<'_> {
     }
 }
 
-/// How requests wait for the services of a route.
+/// How long requests wait, and for which services of a route.
 #[derive(Debug, Clone)]
 pub(super) struct Wait {
     readiness: Vec<Readiness>,

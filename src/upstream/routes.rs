@@ -83,7 +83,7 @@ impl Routes {
     ///
     /// # Errors
     ///
-    /// Never for validated settings with the trust that was loaded and the addresses that were assigned for them. After an error, call
+    /// Never for validated settings, if `trust` was loaded and the addresses were assigned for them. After an error, call
     /// [`keep_only`](Self::keep_only) on the previous routes, to drop endpoints that were created for the new ones.
     pub fn build(
         services: LocalServices<'_>,

@@ -12,7 +12,7 @@ use crate::{
     settings::endpoint::{Endpoint, Instance},
 };
 
-/// How the instances of services are used. Clones share what they know.
+/// How the instances of services are used. Clones share the counts.
 #[derive(Debug, Clone, Default)]
 pub struct InstanceTraffic(Arc<Mutex<HashMap<Instance, Counts>>>);
 
@@ -21,7 +21,7 @@ pub struct InstanceTraffic(Arc<Mutex<HashMap<Instance, Counts>>>);
 struct Counts {
     /// Of each record and worker.
     requests: Vec<Arc<EndpointStats>>,
-    /// Of each pool. It outlives the routes that use it while requests are in flight.
+    /// Of each pool. While requests are in flight, a pool outlives the routes that use it.
     pools: Vec<Weak<PoolStats>>,
 }
 

@@ -1,4 +1,4 @@
-//! `pmesh services` on a node without services. tests/services has those with.
+//! `pmesh services` on a node without services. For nodes with services, see tests/services.
 
 use crate::{command, failed, json, printed, support::Start, with_secret};
 
@@ -29,7 +29,7 @@ fn an_unknown_service_is_an_error_with_status_1() {
 }
 
 #[test]
-fn an_instance_has_a_number() {
+fn an_instance_without_a_valid_number_is_an_error() {
     let program = with_secret(Start::new()).run();
     let (status, error) = failed(&mut command(program.home(), &["services", "logs", "web/one"]));
     assert_eq!(status, Some(1));

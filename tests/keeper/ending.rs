@@ -1,4 +1,4 @@
-//! No process outlives what it belongs to: the program that has started it, the keeper, or pmesh.
+//! No process outlives the program that has started it, the keeper, or pmesh.
 
 use std::{
     env,
@@ -34,7 +34,7 @@ async fn killing_a_program_kills_all_that_it_has_started() {
         side.keeper.kill(1);
         assert_eq!(side.exit(1).await.signal, Some(9));
         assert!(!is_alive(pid) && !family.iter().any(is_alive));
-        // Others live on.
+        // Others keep running.
         assert!(is_alive(other));
     }
 }
@@ -143,7 +143,7 @@ fn signals_for_a_terminal_do_not_reach_the_keeper_and_its_programs() {
     for signal in [Signal::SIGINT, Signal::SIGTERM, Signal::SIGHUP, Signal::SIGQUIT, Signal::SIGPIPE, Signal::SIGUSR1] {
         kill(keeper, signal).unwrap();
     }
-    // Its own group, as the shell would see it.
+    // In a group of its own, as if a shell had started it.
     let group = nix::unistd::getpgid(Some(keeper)).unwrap();
     assert_eq!(group, keeper);
     assert!(pids.iter().all(is_alive));

@@ -33,7 +33,7 @@ const PATIENCE: Duration = Duration::from_secs(60);
 struct Side {
     keeper: Keeper,
     events: mpsc::UnboundedReceiver<KeeperEvent>,
-    /// Reported before a test has asked for it.
+    /// Events that have arrived before a test waits for them.
     early: HashMap<u64, Vec<KeeperEvent>>,
 }
 
@@ -185,8 +185,8 @@ fn eventually(what: &str, mut is_so: impl FnMut() -> bool) {
     }
 }
 
-/// Writes a program. Through another process: Linux runs no file that is open for writing, and a child that another test
-/// starts at this moment would have it open.
+/// Writes a script, through another process: Linux runs no file that is open for writing, and a child that another test
+/// starts at this moment would inherit the descriptor.
 fn script(path: &Path, text: &str) {
     let line = "printf %s \"$1\" > \"$2\" && chmod 755 \"$2\"";
     let status = Command::new("/bin/sh").args(["-c", line, "sh", text]).arg(path).status().unwrap();

@@ -1,4 +1,4 @@
-//! Why a program cannot be started, in words that help.
+//! Errors say why a program cannot be started, and what to do.
 
 use std::{fs, os::unix::fs::PermissionsExt, path::Path};
 
@@ -41,12 +41,12 @@ async fn failed_starts_are_explained() {
     launch.env = (0..70).map(|number| (format!("BIG_{number}"), "x".repeat(100_000))).collect();
     let too_long = side.fail(&launch).await;
     assert!(too_long.starts_with("/bin/sh: the arguments and variables are too long together"), "{too_long}");
-    // Nothing of this disturbs others.
+    // Other programs are not affected.
     assert_eq!(side.output(&shell("echo well")).await, "well\n");
 }
 
 #[tokio::test]
-async fn too_much_to_send_is_an_error() {
+async fn arguments_that_are_too_long_are_an_error() {
     let side = Side::start().await;
     let mut launch = shell("true");
     launch.env = (0..200).map(|number| (format!("BIG_{number}"), "x".repeat(100_000))).collect();
@@ -70,7 +70,7 @@ async fn a_folder_that_the_user_cannot_enter_is_an_error() {
 }
 
 #[tokio::test]
-async fn what_needs_root_says_so() {
+async fn errors_say_that_root_is_needed() {
     let folder = tempfile::tempdir().unwrap();
     let keeper = folder.path().join("pmesh");
     // As root without privileges, because another user may have no access to the program.

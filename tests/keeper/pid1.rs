@@ -26,7 +26,7 @@ fn process_1_reaps_orphans() {
     assert!(is_alive(&orphans[0]), "orphans are not killed");
     nix::sys::signal::kill(nix::unistd::Pid::from_raw(orphans[0].parse().unwrap()), nix::sys::signal::SIGKILL).unwrap();
     eventually("it was reaped, too", || children_of(&inner).is_empty());
-    // The end of process 1 is the end of the namespace.
+    // When process 1 exits, the namespace ends.
     nix::sys::signal::kill(nix::unistd::Pid::from_raw(inner.parse().unwrap()), nix::sys::signal::SIGTERM).unwrap();
     assert!(outer.wait().unwrap().success());
 }
@@ -47,7 +47,7 @@ fn start_as_process_1(home: &std::path::Path) -> Option<(Child, String)> {
         return None;
     };
     assert!(line.contains("INFO internal "), "{line}");
-    // The log goes on; a full pipe would stop pmesh.
+    // Reads the log, because a full pipe would stop pmesh.
     std::thread::spawn(move || lines.for_each(drop));
     let inner = children_of(&outer.id().to_string());
     assert_eq!(inner.len(), 1, "{inner:?}");

@@ -1,4 +1,4 @@
-//! Programs get what they were promised, and nothing else.
+//! Programs start with the arguments, variables, folder and user that were requested, and inherit nothing else.
 
 use std::{collections::BTreeMap, fs, path::Path};
 
@@ -43,7 +43,7 @@ async fn arguments_arrive_unchanged() {
 }
 
 #[tokio::test]
-async fn the_environment_is_only_what_was_given() {
+async fn a_program_gets_only_the_given_variables() {
     let mut side = Side::start().await;
     let mut launch = program(&["env", "-0"]);
     launch.env.push(("ODD".to_owned(), "a=b\n\"ü\"".to_owned()));

@@ -67,7 +67,7 @@ fn a_stopped_service_answers_503_until_it_is_started() {
 fn a_program_that_exits_is_started_again() {
     let Some(node) = Node::ready("") else { return };
     let before = node.pids()[0];
-    // The request is lost with the process.
+    // The process exits without answering this request.
     assert_eq!(node.post("/exit/3").status, 502);
     let first = node.wait_for_successors(before)["instances"][0].clone();
     assert_eq!(first["restarts"], 1, "{first}");

@@ -34,12 +34,12 @@ fn ends(signal: Signal) {
 }
 
 #[test]
-fn services_end_with_an_orderly_shutdown() {
+fn services_stop_on_shutdown() {
     ends(Signal::SIGTERM);
 }
 
 #[test]
-fn services_end_if_pmesh_is_killed() {
+fn services_stop_if_pmesh_is_killed() {
     ends(Signal::SIGKILL);
 }
 

@@ -1,5 +1,5 @@
-//! Services of a running node: real programs, commands and requests. They need Python; the example also needs Node.
-//! Without them, each test says that it is skipped.
+//! Services of a running node, with real programs, commands and requests. The tests need Python, and the example also Node.
+//! Without these, they say that they are skipped.
 
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 #![allow(unreachable_pub, reason = "there is nothing outside of a test that could reach it")]
@@ -111,7 +111,7 @@ impl Node {
         Client::connect(self.program.http()).get("web.test", path)
     }
 
-    /// Sends a request that is sent to no second instance.
+    /// Sends a request that pmesh sends to only one instance.
     fn post(&self, path: &str) -> Response {
         let mut client = Client::connect(self.program.http());
         client.send(format!("POST {path} HTTP/1.1\r\nHost: web.test\r\nContent-Length: 0\r\n\r\n"));
@@ -130,7 +130,7 @@ fn config(keys: &str) -> String {
     )
 }
 
-/// Whether a program is there. If not, says that the test is skipped.
+/// Whether a program is installed. If not, says that the test is skipped.
 fn is_installed(program: &str) -> bool {
     let found = Command::new(program).arg("--version").stdout(Stdio::null()).stderr(Stdio::null()).status().is_ok();
     if !found {

@@ -1,4 +1,4 @@
-//! What requests and programs see.
+//! Requests to services, and what programs get from pmesh.
 
 use std::{fs, thread};
 
@@ -18,11 +18,11 @@ fn requests_wait_for_a_service_that_starts() {
 }
 
 #[test]
-fn a_request_that_ends_programs_is_not_sent_to_ever_more_of_them() {
+fn a_request_that_crashes_programs_is_not_retried_forever() {
     let Some(node) = Node::ready("") else { return };
     let first = node.pids()[0];
     assert_eq!(node.get("/exit/1").status, 502);
-    // It was sent once, and again to two successors.
+    // It was sent once, and then to two more processes.
     let web = node.wait_for_successors(first);
     assert!(web["instances"][0]["restarts"].as_u64().unwrap() <= 3, "{web}");
 }

@@ -1,4 +1,4 @@
-"""The service of these tests. Files in its folder, and paths, make it misbehave."""
+"""The service for these tests. It misbehaves if there are certain files in its folder, or on certain paths."""
 
 import os
 import socketserver

@@ -75,7 +75,7 @@ fn every_key_has_an_effect() {
 }
 
 #[test]
-fn other_words() {
+fn keys_accept_all_their_words() {
     let start = web(
         "ready = \"notify\"\nlisten = \"port\"\nrestart = \"never\"\noutput = \"off\"\nwatch = true\nstop_signal = 3\nlimits.cpu = 2",
     );
@@ -117,7 +117,7 @@ fn a_string_is_a_line_for_the_shell() {
 fn a_service_can_run_as_the_user_of_pmesh() {
     let own = User::from_uid(Uid::effective()).expect("the user database").expect("a user");
     let user = only(&web(&format!("user = {:?}", own.name))).user;
-    // Only root has something to change.
+    // Only root changes the user.
     assert_eq!(user.map(|user| user.name), own.uid.is_root().then_some(own.name));
 }
 
@@ -210,7 +210,7 @@ fn a_changed_env_file_makes_the_service_differ() {
 }
 
 #[test]
-fn only_what_a_process_gets_needs_a_new_one() {
+fn only_changes_that_a_process_sees_need_a_new_one() {
     let plain = only(&web(""));
     let with = |keys: &str| {
         let service = only(&web(keys).write("app/server.js", ""));

@@ -50,7 +50,7 @@ fn a_service_is_a_table_with_a_name_and_a_command() {
 }
 
 #[test]
-fn commands() {
+fn invalid_commands_are_errors() {
     const AS_LINE: &str = "the command as one string, which a shell runs";
     for (command, expected) in [
         ("[]", ": the command is empty: name the program, as in [\"node\", \"server.js\"]"),
@@ -84,7 +84,7 @@ fn commands() {
     ] {
         assert_command(command, expected);
     }
-    // These look similar, but are right.
+    // These look similar, but are valid.
     for command in
         ["[\"x\", \"$PORTAL\", \"{a}\", \"~/x\", \"A=1\"]", "\"~/x ${HOME}\"", "[\"./a=b/x\"]", "[\"./my app\"]"]
     {
@@ -94,7 +94,7 @@ fn commands() {
 }
 
 #[test]
-fn variables() {
+fn invalid_variables_are_errors() {
     let set = |name: &str| format!("env.{name}: pmesh sets {name} for each instance: remove this");
     for (key, expected) in [
         ("env = [\"A=1\"]", "env: expected a table such as { NODE_ENV = \"production\" }, found a list".to_owned()),
@@ -136,7 +136,7 @@ fn variables() {
 }
 
 #[test]
-fn a_bad_line_of_an_env_file_has_its_place() {
+fn an_error_in_an_env_file_names_the_line() {
     for (text, expected) in
         [("A=1\n\nhunter2\n", "3: expected NAME=value, without spaces"), ("A=\"hunter2", "1: the quote is not closed")]
     {
@@ -150,7 +150,7 @@ fn a_bad_line_of_an_env_file_has_its_place() {
 }
 
 #[test]
-fn users() {
+fn invalid_users_are_errors() {
     assert_key("user = \"no-such-user\"", "user: there is no user \"no-such-user\" on this machine");
     assert_key("user = 0", "user: write the name of the user, \"root\"");
     assert_key("user = \"root:root\"", "user: a service runs with the primary group of its user: write \"root\"");
@@ -171,7 +171,7 @@ fn users() {
 }
 
 #[test]
-fn numbers_durations_and_words() {
+fn invalid_values_are_errors() {
     const DURATION: &str = "expected a duration over 0 and up to a year, such as 10s or 1m 30s";
     const READY: &str = "ready: expected \"port\", \"started\", \"notify\", or a path such as \"/healthz\"";
     const RESTART: &str = "restart: expected always, on-failure or never";
@@ -266,14 +266,14 @@ fn numbers_durations_and_words() {
             "limits.cpu: expected a number of processors from 0.001 to 1024, such as 0.5 or 2, found \"150%\": write 1.5",
         ),
     ] {
-        // The last key is the wrong one.
+        // The mistake is in the last key.
         let line = 2 + key.lines().count();
         assert_error(&format!("[services.web]\ncommand = \"x\"\n{key}"), &format!("{line}: services.web.{expected}"));
     }
 }
 
 #[test]
-fn paths() {
+fn invalid_paths_are_errors() {
     let missing = "the folder [DIR]/gone does not exist: create it, or write another one";
     assert_key("cwd = \"gone\"", &format!("cwd: {missing}"));
     assert_key("cwd = \"config.toml\"", "cwd: [DIR]/config.toml is not a folder");
@@ -288,7 +288,7 @@ fn paths() {
 }
 
 #[test]
-fn keys_of_other_programs() {
+fn keys_of_other_programs_get_advice() {
     for (key, expected) in [
         ("ExecStart", "write command = [\"node\", \"server.js\"]"),
         ("exec", "write command = [\"node\", \"server.js\"]"),
@@ -320,7 +320,7 @@ fn keys_of_other_programs() {
 }
 
 #[test]
-fn routes_to_services() {
+fn invalid_upstreams_with_services_are_errors() {
     const WEB: &str = "[services.web]\ncommand = \"x\"\n[[routes]]\nhost = \"a\"\n";
     const UPSTREAM: &str =
         "routes[0].upstream: expected an upstream such as 127.0.0.1:9001, https://name or unix:/run/app.sock, found";
@@ -375,7 +375,7 @@ fn routes_to_services() {
         "[[routes]]\nhost = \"a\"\nupstream = \"service://web\"",
         "3: routes[0].upstream: there is no [services.web]: add it, with the command to run",
     );
-    // A service with a mistake of its own exists.
+    // A service counts as existing even if it has a mistake itself.
     assert_error(
         "[services.web]\ncommand = []\n[[routes]]\nhost = \"a\"\nupstream = \"service://web\"",
         "2: services.web.command: the command is empty: name the program, as in [\"node\", \"server.js\"]",

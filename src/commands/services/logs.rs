@@ -21,7 +21,7 @@ const COLOURS: [u8; 6] = [36, 33, 32, 35, 34, 31];
 const LAST_LINES: usize = 10;
 
 /// Writes the output of services of the node in this home to `out`, with the name and number of the instance in front of
-/// each line, in colour if `is_colored`. Returns once there is no more, and, if it follows, once the node has stopped or
+/// each line, in colour if `is_colored`. Returns once there are no more lines; with `follow`, once the node has stopped or
 /// `out` is closed.
 ///
 /// # Errors
@@ -51,7 +51,7 @@ pub fn service_logs(
         return Err(error.into());
     }
     match ended {
-        // So it looks when the node stops.
+        // This is how a node that stops looks from here.
         Err(Unreachable::Broken { source: ClientError::Incomplete(_), .. }) if follow => Ok(()),
         ended => Ok(ended?),
     }
@@ -70,9 +70,9 @@ struct Printer<'a> {
     out: &'a mut dyn Write,
     is_json: bool,
     is_colored: bool,
-    /// Those seen so far, for their colours.
+    /// The services seen so far, for their colours.
     services: Vec<String>,
-    /// Of the widest name so far.
+    /// The width of the longest name so far.
     width: usize,
     failure: Option<io::Error>,
 }
@@ -154,7 +154,7 @@ mod tests {
     }
 
     #[test]
-    fn json_is_an_object_a_line() {
+    fn json_is_one_object_per_line() {
         let items = [line("a", 1, "x"), OutputItem::Skipped { skipped_lines: 3 }];
         let text = printed(&items, |printer| printer.is_json = true);
         let parsed: Vec<OutputItem> = text.lines().map(|line| serde_json::from_str(line).unwrap()).collect();

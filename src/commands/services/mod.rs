@@ -15,7 +15,7 @@ use crate::{
     settings::Settings,
 };
 
-/// What to write if there are no services.
+/// What to print if there are no services.
 const NONE: &str = "\
 no services: add one to the configuration file
 
@@ -77,8 +77,8 @@ pub fn act_on_service(settings: &Settings, action: ServiceAction, name: &str, js
     })
 }
 
-/// Anything but the characters of a name would make another path, or none. No service has such a name, but the node
-/// should say so.
+/// Other characters than those of a name could change the path or make it invalid. No service has such a name, but that is
+/// for the node to say.
 fn path_segment(name: &str) -> String {
     percent_encoding::utf8_percent_encode(name, percent_encoding::NON_ALPHANUMERIC).to_string()
 }

@@ -6,20 +6,20 @@ use crate::{
     services::report::{EventReport, InstanceReport, InstanceState, ServiceReport, ServiceState, ServicesReport},
 };
 
-/// Up to this many instances, each has a line of its own: so many fit on a screen. Beyond, each service has one.
+/// Up to this many instances, which fit on a screen, each has a line of its own. With more, each service has one.
 const FEW: usize = 30;
-/// How many notes on instances a service gets where it has only one line.
+/// How many notes on instances are printed for a service that has only one line.
 const NOTES: usize = 3;
 /// How many names are printed.
 const NAMES: usize = 10;
 
-/// The services: one line an instance, or one line a service if there are many.
+/// The services: one line per instance, or one line per service if there are many instances.
 pub(super) fn all(report: &ServicesReport) -> String {
     let instances: usize = report.services.iter().map(|service| service.instances.len()).sum();
     if instances <= FEW { by_instance(&report.services) } else { by_service(&report.services) }
 }
 
-/// One service, with a line an instance.
+/// One service, with one line per instance.
 pub(super) fn one(service: &ServiceReport) -> String {
     by_instance(std::slice::from_ref(service))
 }
@@ -112,7 +112,7 @@ fn label(service: &ServiceReport, instance: &InstanceReport) -> String {
     format!("{}/{}", service.name, instance.number)
 }
 
-/// Why an instance is stopped is known only to its service.
+/// The state to print. Only the service knows why an instance is stopped.
 fn state(service: &ServiceReport, instance: &InstanceReport) -> String {
     match (instance.state, service.state) {
         (InstanceState::Stopped, ServiceState::Idle | ServiceState::Failed) => service.state.to_string(),
@@ -138,7 +138,7 @@ fn is_bad(service: &ServiceReport, instance: &InstanceReport) -> bool {
     }
 }
 
-/// How the instance last ended, unless it was told to.
+/// How the instance last ended, unless that was intended.
 fn exit_that_matters<'a>(service: &ServiceReport, instance: &'a InstanceReport) -> Option<&'a EventReport> {
     instance.last_exit.as_ref().filter(|_| is_bad(service, instance) || instance.restarts > 0)
 }
@@ -148,7 +148,7 @@ fn note_on(service: &ServiceReport, instance: &InstanceReport) -> String {
     format!("{} {}{exit}", label(service, instance), state(service, instance))
 }
 
-/// What the lines of its instances do not say.
+/// Notes on what the lines of its instances do not show.
 fn notes_on(service: &ServiceReport) -> impl Iterator<Item = String> {
     let rolling_out = (service.state == ServiceState::RollingOut).then(|| "rolling out".to_owned());
     let rolled_back = service.failed_rollout.as_ref().map(|failure| format!("rolled back {}", event(failure)));

@@ -107,7 +107,7 @@ impl Node {
         &self.instances().slots[index]
     }
 
-    /// Starts a process at a slot, and puts it into use.
+    /// Starts a process at a slot, and lets requests go there.
     async fn start(&self, index: usize, text: &'static str) -> Process {
         let process = Process::start(self.slot(index), text).await;
         self.slot(index).health.resume();
@@ -151,7 +151,7 @@ fn route(upstream: &str) -> String {
 }
 
 fn service(more: &str) -> String {
-    // Unlike the default, it is seldom in use on all addresses.
+    // Other than the default, this port is rarely in use on all addresses.
     let port = if more.contains("port =") { "" } else { "port = 7391\n" };
     format!("[services.web]\ncommand = \"true\"\n{port}{more}\n")
 }
@@ -166,7 +166,7 @@ struct Process {
 struct State {
     /// Requests so far.
     requests: AtomicU32,
-    /// Whether requests wait until `go_on`.
+    /// Whether requests wait for `go_on`.
     holds: AtomicBool,
     go_on: Notify,
     versions: Mutex<Vec<Version>>,
@@ -367,7 +367,7 @@ async fn a_service_can_share_a_route_with_other_endpoints() {
     };
     node.load_with(&file, add).unwrap();
     let other = Process::start(node.slot(1), "other").await;
-    // It answers while no instance is ready, and the service is wanted.
+    // It answers while no instance is ready, and the service is still asked for.
     assert_eq!(node.answer().await, "other");
     node.instances().readiness.wanted().await;
     let _process = node.start(0, "instance").await;
@@ -408,7 +408,7 @@ async fn files_fall_back_to_a_service_and_copies_go_to_one() {
 }
 
 #[tokio::test]
-async fn a_reload_keeps_connections_and_takes_over_what_has_changed() {
+async fn a_reload_keeps_connections_and_applies_changes() {
     let file = |more: &str| route("\"service://web\"") + &service(more);
     let mut node = Node::new();
     node.load(&file("wait_timeout = \"60s\"")).unwrap();
@@ -420,10 +420,10 @@ async fn a_reload_keeps_connections_and_takes_over_what_has_changed() {
         all.iter().map(|(connections, _)| Arc::as_ptr(connections)).collect::<Vec<_>>()
     };
     let before = endpoints(&node);
-    // A different command is nothing to routes.
+    // Different variables do not matter to routes.
     node.load(&file("wait_timeout = \"60s\"\nenv = { A = \"B\" }")).unwrap();
     assert_eq!(endpoints(&node), before);
-    // A different timeout is.
+    // A different timeout does.
     node.load(&file("wait_timeout = \"50ms\"")).unwrap();
     assert_eq!(endpoints(&node), before);
     node.slot(0).health.drain();

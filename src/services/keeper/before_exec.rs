@@ -1,8 +1,8 @@
 //! What a new process does before it becomes the program.
 //!
-//! std can only run code there that the caller promises to be safe between fork and exec. The alternative without
-//! `unsafe` is to run pmesh a third time, which then sets itself up and becomes the program: 100 times the work for each
-//! start, and until that has happened, a process that would outlive the keeper.
+//! std runs only code there that the caller promises to be safe between fork and exec. The alternative without `unsafe` is
+//! to run pmesh a third time, which sets itself up and then becomes the program: 100 times the work for each start, and
+//! until then a process that would outlive the keeper.
 
 use std::{ffi::CString, io, os::fd::OwnedFd, os::unix::process::CommandExt, process::Command};
 
@@ -19,10 +19,10 @@ use rustix::{
 pub(super) struct Preparation {
     /// `cgroup.procs` of the cgroup to enter.
     pub(super) cgroup: Option<OwnedFd>,
-    /// Set before the user, who may not raise them.
+    /// Set before the user changes, because the new one may not raise them.
     pub(super) limits: Vec<(Resource, Rlimit)>,
     pub(super) user: Option<Identity>,
-    /// Entered as the user, who may have no access.
+    /// Entered after the user has changed: a folder that the user cannot enter is an error.
     pub(super) cwd: Option<CString>,
     /// The process that must still be the parent.
     pub(super) keeper: Pid,
@@ -49,7 +49,7 @@ pub(super) enum Step {
     Parent,
 }
 
-/// Makes `command` prepare the new process. If a step fails, the program is not run, and [`failed_step`] tells which.
+/// Makes `command` prepare the new process. If a step fails, the program is not run, and [`failed_step`] says which.
 #[expect(unsafe_code, reason = "std offers no safe way to run code in the new process")]
 pub(super) fn prepare_with(command: &mut Command, preparation: Preparation) {
     // SAFETY: the closure only makes system calls, directly through rustix, on values that exist already. It does not
@@ -72,15 +72,15 @@ impl Preparation {
         if let Some(cgroup) = &self.cgroup {
             tried(Step::Cgroup, rustix::io::write(cgroup, b"0"))?;
         }
-        // No signal for a terminal or for another service reaches it, and what it starts can be found.
+        // Keeps signals for a terminal or for another service away, and makes it possible to find what it starts.
         tried(Step::Session, setsid())?;
         for (resource, limit) in &self.limits {
             tried(Step::Limit, setrlimit(*resource, *limit))?;
         }
-        // pmesh has turned them off for itself. Fails on kernels without them.
+        // On again, because pmesh has turned them off for itself. Fails on kernels without them.
         let _ = disable_transparent_huge_pages(false);
         if let Some(Identity { uid, gid, groups }) = &self.user {
-            // For this thread only, as the system calls are; there is no other.
+            // These system calls change only this thread. There is no other.
             tried(Step::User, set_thread_groups(groups))?;
             tried(Step::User, set_thread_res_gid(*gid, *gid, *gid))?;
             tried(Step::User, set_thread_res_uid(*uid, *uid, *uid))?;
@@ -88,7 +88,7 @@ impl Preparation {
         if let Some(cwd) = &self.cwd {
             tried(Step::Cwd, chdir(cwd.as_c_str()))?;
         }
-        // The kernel clears it when the user changes.
+        // Last, because the kernel clears it when the user changes.
         tried(Step::Parent, set_parent_process_death_signal(Some(Signal::KILL)))?;
         // The keeper may have died before that.
         let is_child = getppid() == Some(self.keeper);

@@ -1,7 +1,7 @@
-//! A cgroup for each program, where the system has delegated some to pmesh: it limits all processes of the program
-//! together, and finds and kills them all.
+//! A cgroup for each program, where the system has delegated cgroups to pmesh. It limits all processes of the program
+//! together, and is a way to find and kill them all.
 //!
-//! Only cgroup v2 can be delegated. Nothing here fails: without cgroups, other means take their place.
+//! Only cgroup v2 can be delegated. Nothing here fails: without cgroups, the keeper uses other means.
 
 use std::{
     fs, io,
@@ -20,7 +20,7 @@ const PERIOD: u64 = 100_000;
 /// Creates cgroups below that of pmesh.
 #[derive(Debug)]
 pub(super) struct Cgroups {
-    /// The own cgroup; `None` if it was not delegated.
+    /// pmesh's own cgroup; `None` if it was not delegated.
     base: Option<PathBuf>,
     /// What their names begin with.
     prefix: String,
@@ -28,7 +28,7 @@ pub(super) struct Cgroups {
 }
 
 impl Cgroups {
-    /// Finds out what is possible, and prepares the own cgroup.
+    /// Finds out what is possible, and prepares pmesh's own cgroup.
     pub(super) fn set_up() -> Self {
         let prefix = prefix(u32::try_from(getpid().as_raw_pid()).unwrap_or_default());
         match delegated() {
@@ -41,7 +41,7 @@ impl Cgroups {
         }
     }
 
-    /// Which limits hold.
+    /// Which limits are enforced.
     pub(super) fn enforced(&self) -> &Enforced {
         &self.enforced
     }
@@ -61,7 +61,7 @@ impl Cgroups {
     fn limit(&self, cgroup: &Cgroup, limits: &ServiceLimits) -> io::Result<()> {
         if let Some(memory) = limits.memory.filter(|_| self.enforced.memory) {
             cgroup.write("memory.max", &memory.to_string())?;
-            // One process less would leave a service that does not work and does not end.
+            // If only one process were killed, the service could neither work nor exit.
             cgroup.write("memory.oom.group", "1")?;
         }
         if let Some(millicpus) = limits.millicpus.filter(|_| self.enforced.cpu) {
@@ -79,7 +79,7 @@ pub(super) struct Cgroup {
 }
 
 impl Cgroup {
-    /// Where a process writes `0` to enter.
+    /// The file to which a process writes `0` to enter the cgroup.
     pub(super) fn entrance(&self) -> Option<OwnedFd> {
         Some(fs::OpenOptions::new().write(true).open(self.path.join("cgroup.procs")).ok()?.into())
     }
@@ -117,8 +117,8 @@ pub(super) fn end_all_of(keeper: u32) -> bool {
     })
 }
 
-/// What the names of a keeper's cgroups begin with. Containers can share the folder, and then each has its own numbers
-/// for processes.
+/// What the names of a keeper's cgroups begin with. The namespace is part of it, because containers that share the folder
+/// each have process ids of their own.
 fn prefix(keeper: u32) -> String {
     let namespace = fs::read_link("/proc/self/ns/pid").unwrap_or_default();
     let digits: String = namespace.to_string_lossy().chars().filter(char::is_ascii_digit).collect();
@@ -144,7 +144,7 @@ fn names(base: &Path) -> Vec<String> {
     entries.filter_map(|entry| entry.file_name().into_string().ok()).collect()
 }
 
-/// Removes a cgroup and those that its program has made in it.
+/// Removes a cgroup and those that its program has created in it.
 fn remove(path: &Path) -> bool {
     match fs::remove_dir(path) {
         Ok(()) => true,
@@ -158,15 +158,15 @@ fn remove(path: &Path) -> bool {
     }
 }
 
-/// The own cgroup, if pmesh may manage it, or why not.
+/// pmesh's own cgroup, if pmesh may manage it, or why not.
 ///
-/// systemd marks what it has delegated. The root of a container or of a system without systemd is the other case. Where
-/// neither is so, something else manages the cgroup, even if root could write to it.
+/// It may if systemd has marked the cgroup as delegated, or at the root of a container or of a system without systemd.
+/// Anywhere else, something else manages the cgroup, even if root could write to it.
 fn delegated() -> Result<PathBuf, String> {
     let missing = || "there is no cgroup v2".to_owned();
     let own = fs::read_to_string("/proc/self/cgroup").map_err(|_| missing())?;
     let own = own.lines().find_map(|line| line.strip_prefix("0::")).ok_or_else(missing)?;
-    // Where a keeper that has ended and its pmesh were: in a leaf of the delegated cgroup.
+    // An earlier keeper has moved pmesh to a leaf of the delegated cgroup.
     let own = own.strip_suffix(LEAF).unwrap_or(own);
     let own = if own.is_empty() { "/" } else { own };
     let mounts = fs::read_to_string("/proc/self/mountinfo").map_err(|_| missing())?;
@@ -185,7 +185,7 @@ fn delegated() -> Result<PathBuf, String> {
     Ok(base)
 }
 
-/// The cgroup of pmesh and the keeper, because one that divides its resources cannot have processes of its own.
+/// The leaf for pmesh and the keeper, because a cgroup that divides its resources cannot have processes of its own.
 const LEAF: &str = "/pmesh-main";
 
 /// The folder where cgroup v2 is mounted, if this line of `mountinfo` is about that.
@@ -200,7 +200,7 @@ fn enable_controllers(base: &Path) -> Enforced {
     let contains = |list: &str, name: &str| list.split_whitespace().any(|word| word == name);
     let available = read("cgroup.controllers");
     let wanted: Vec<_> = ["memory", "cpu"].into_iter().filter(|name| contains(&available, name)).collect();
-    // The root of the whole machine is not delegated, even if nothing else manages it.
+    // The root of the machine is left as it is, even if nothing else manages it.
     let is_root = !base.join("cgroup.type").exists();
     if !is_root && wanted.iter().any(|name| !contains(&read("cgroup.subtree_control"), name)) {
         move_to_leaf(base);
@@ -224,10 +224,10 @@ fn move_to_leaf(base: &Path) {
     let leaf = base.join(LEAF.trim_start_matches('/'));
     // Exists if another keeper was here.
     let _ = fs::create_dir(&leaf);
-    // Again for processes that were started meanwhile.
+    // Repeated for processes that are started meanwhile.
     for _ in 0..5 {
         let processes = fs::read_to_string(base.join("cgroup.procs")).unwrap_or_default();
-        // 0 is a process outside of this container.
+        // 0 stands for a process outside this container.
         let processes: Vec<_> = processes.lines().filter(|pid| *pid != "0").collect();
         if processes.is_empty() {
             return;
@@ -242,7 +242,7 @@ fn move_to_leaf(base: &Path) {
 mod tests {
     use super::*;
 
-    /// A folder with these files, as of a cgroup.
+    /// A folder with these files, like that of a cgroup.
     fn cgroup(files: &[(&str, &str)]) -> tempfile::TempDir {
         let folder = tempfile::tempdir().unwrap();
         files.iter().for_each(|(name, text)| fs::write(folder.path().join(name), text).unwrap());
@@ -250,7 +250,7 @@ mod tests {
     }
 
     #[test]
-    fn limits_are_written_in_the_words_of_the_kernel() {
+    fn limits_are_written_as_the_kernel_expects_them() {
         let base = cgroup(&[]);
         let enforced = Enforced { memory: true, cpu: true, reason: String::new() };
         let cgroups = Cgroups { base: Some(base.path().into()), prefix: "pmesh-1-2-".to_owned(), enforced };
@@ -270,7 +270,7 @@ mod tests {
         let files = [("cgroup.controllers", "cpuset cpu memory"), ("cgroup.procs", "1\n"), ("cgroup.type", "domain")];
         let base = cgroup(&[&files[..], &[("cgroup.subtree_control", "cpu memory\n")]].concat());
         assert_eq!(enable_controllers(base.path()), Enforced { memory: true, cpu: true, reason: String::new() });
-        assert!(!base.path().join("pmesh-main").exists(), "nothing has to move");
+        assert!(!base.path().join("pmesh-main").exists(), "no process has to move");
     }
 
     #[test]
@@ -283,7 +283,7 @@ mod tests {
     }
 
     #[test]
-    fn a_cgroup_that_shares_out_its_resources_has_no_processes() {
+    fn a_cgroup_that_divides_its_resources_has_no_processes() {
         let files = [("cgroup.controllers", "memory"), ("cgroup.subtree_control", ""), ("cgroup.type", "domain")];
         let base = cgroup(&[&files[..], &[("cgroup.procs", "0\n")]].concat());
         enable_controllers(base.path());
@@ -300,7 +300,7 @@ mod tests {
     }
 
     #[test]
-    fn the_kernel_reports_what_was_out_of_memory() {
+    fn a_process_killed_for_lack_of_memory_is_noticed() {
         let events = |text: &str| cgroup(&[("memory.events", text)]);
         let is_out = |folder: &tempfile::TempDir| Cgroup { path: folder.path().into() }.was_out_of_memory();
         assert!(is_out(&events("low 0\nmax 12\noom 1\noom_kill 1\noom_group_kill 1\n")));

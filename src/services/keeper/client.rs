@@ -53,7 +53,7 @@ pub struct Keeper {
     state: Arc<State>,
 }
 
-/// What the keeper and its tasks tell each other.
+/// What the handle and its tasks share.
 #[derive(Debug, Default)]
 struct State {
     /// No more requests will come.
@@ -63,8 +63,8 @@ struct State {
 }
 
 impl Keeper {
-    /// Starts a keeper from the program that runs now, even if its file has been replaced. Call it on the runtime that
-    /// is to carry its messages.
+    /// Starts a keeper from the program that is running, even if its file has been replaced. Call it on the runtime that
+    /// will carry its messages.
     ///
     /// # Errors
     ///
@@ -81,7 +81,7 @@ impl Keeper {
     ///
     /// See [`start`](Self::start).
     pub async fn start_program(program: &Path) -> io::Result<(Self, mpsc::UnboundedReceiver<KeeperEvent>)> {
-        // If the keeper is killed, what its services have started is given to this process, which can then end it.
+        // If the keeper is killed, this process inherits what its services have started, and can kill it.
         set_child_subreaper(Some(getpid()))?;
         let (own, other) = net::UnixStream::pair()?;
         own.set_nonblocking(true)?;
@@ -91,14 +91,14 @@ impl Keeper {
             .arg0("pmesh")
             .arg(ARGUMENT)
             .arg(open_files::soft_limit().to_string())
-            // It needs none, and pmesh's can hold the secret.
+            // The keeper needs no variables, and those of pmesh can contain the secret.
             .env_clear()
             .stdin(OwnedFd::from(other))
             .stdout(Stdio::null())
             // Ctrl-C in a terminal does not reach it.
             .process_group(0);
         let mut child = children::spawn(&mut command)?;
-        // It has the other end of the socket, which has to close when the keeper exits.
+        // It holds the other end of the socket, which has to close when the keeper exits.
         drop(command);
         let mut received = Received::default();
         let enforced = match timeout(START_TIMEOUT, hello(&socket, &mut received)).await {
@@ -126,7 +126,7 @@ impl Keeper {
         Ok((Self { requests, enforced, pid, state }, of_caller))
     }
 
-    /// Starts a program. What follows are events with this `id`, which must be a new one: first `Started` or `Failed`.
+    /// Starts a program. Events with this `id`, which must be new, follow: first `Started` or `Failed`.
     ///
     /// # Errors
     ///
@@ -151,12 +151,12 @@ impl Keeper {
         self.request(&Request::Signal { id, signal });
     }
 
-    /// Kills everything that a program has started, itself included.
+    /// Kills a program and everything that it has started.
     pub fn kill(&self, id: u64) {
         self.request(&Request::Kill { id });
     }
 
-    /// What of these limits is not enforced, or not for all processes of a service together, as a sentence for the log.
+    /// Which of these limits are not enforced, or not for all processes of a service together, as a sentence for the log.
     pub fn weaker_limits(&self, limits: &ServiceLimits) -> Option<String> {
         let Enforced { memory, cpu, reason } = &self.enforced;
         let memory = (limits.memory.is_some() && !memory)
@@ -245,7 +245,7 @@ impl Incoming {
                 KeeperEvent::Exited { id, status }
             }
         };
-        // Fails if nobody is interested any longer.
+        // Fails if nobody listens any more.
         let _ = self.events.send(event);
     }
 }

@@ -1,4 +1,4 @@
-//! The programs that the keeper has started: it reaps them, and ends what they have started.
+//! The programs that the keeper has started. It reaps them, and kills what they leave behind.
 
 use std::{
     collections::{BTreeMap, HashMap},
@@ -17,11 +17,11 @@ use super::{
     start::{Started, Starter},
 };
 
-/// How long a program may take to stop after pmesh has ended, whatever it was promised.
+/// How long a program may take to stop after pmesh has ended, even if its `stop_timeout` is longer.
 const MAX_STOP_TIMEOUT: Duration = Duration::from_secs(10);
 /// How long killed processes may take to die before the program counts as exited anyway.
 const PATIENCE: Duration = Duration::from_secs(2);
-/// How often killed processes are looked for: soon at first, and then seldom, because that reads all processes.
+/// How often to look for killed processes: soon at first, and then less often, because that reads all processes.
 const SWEEP: (Duration, Duration) = (Duration::from_millis(10), Duration::from_millis(100));
 
 /// The programs that run.
@@ -30,7 +30,7 @@ pub(super) struct Family {
     starter: Starter,
     members: BTreeMap<u64, Member>,
     replies: Vec<Reply>,
-    /// Not before this, so that many exits at once do not make it read all processes for each.
+    /// No sweep before this, so that many exits at once do not each read all processes.
     earliest_sweep: Instant,
 }
 
@@ -44,7 +44,7 @@ struct Member {
     status: Option<ExitStatus>,
     /// When it is killed, if it has not exited by then.
     deadline: Option<Instant>,
-    /// Since when everything is killed that belongs to it.
+    /// Since when everything that belongs to it is being killed.
     ending_since: Option<Instant>,
     next_sweep: Option<Instant>,
 }
@@ -99,7 +99,7 @@ impl Family {
 
     pub(super) fn signal(&self, id: u64, signal: i32) {
         if let (Some(member), Some(signal)) = (self.members.get(&id), Signal::from_named_raw(signal))
-            // The number of a process that was reaped can belong to another one.
+            // The id of a process that was reaped can belong to another one by now.
             && member.status.is_none()
         {
             let _ = kill_process_group(member.pid, signal);
@@ -136,7 +136,7 @@ impl Family {
         }
     }
 
-    /// Ends what is to be ended now. Returns when to call this again.
+    /// Kills what is due to be killed. Returns when to call this again.
     pub(super) fn sweep(&mut self) -> Option<Instant> {
         let now = Instant::now();
         for member in self.members.values_mut().filter(|member| member.ending_since.is_none()) {
@@ -147,7 +147,7 @@ impl Family {
         }
         if now >= self.earliest_sweep && self.members.values().any(|member| member.is_due(now)) {
             self.sweep_due(now);
-            // At most a fifth of the time.
+            // Sweeps take at most a fifth of the time.
             self.earliest_sweep = Instant::now() + 4 * now.elapsed();
         }
         let sweeps = self.members.values().filter_map(|member| member.next_sweep.map(|at| at.max(self.earliest_sweep)));
@@ -188,7 +188,7 @@ impl Family {
         descendants(keeper, u32::try_from(keeper).unwrap_or_default(), &mains)
     }
 
-    /// Kills all processes that are left, whatever they belong to. Returns whether there were any.
+    /// Kills all processes that are left, whatever they belong to. Returns whether any were.
     pub(super) fn kill_rest(&mut self) -> bool {
         self.reap();
         let rest = self.descendants();

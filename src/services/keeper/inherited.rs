@@ -5,8 +5,8 @@ use std::{
     os::fd::{FromRawFd, OwnedFd, RawFd},
 };
 
-/// Closes all descriptors but standard input, output and error: those that whatever has started pmesh has left open, such
-/// as a pipe of a shell. Services would inherit them, and nobody would see the end of that pipe.
+/// Closes all descriptors other than standard input, output and error: those that the parent of pmesh left open, such as a
+/// pipe of a shell. Services would inherit them, and the reader of that pipe would never see its end.
 ///
 /// Call it before anything is opened.
 pub(super) fn close_others() {

@@ -12,10 +12,9 @@ use crate::settings::ServiceLimits;
 pub struct Launch {
     /// Its name in messages and cgroups: `web-1`.
     pub label: String,
-    /// The program and its arguments. Without a slash, it is searched in the PATH of `env`.
+    /// The program and its arguments. A program without a slash is looked up in the PATH of `env`.
     pub program: Vec<String>,
-    /// All its variables. The keeper adds one of its own, `SERVICE_KEEPER`, by which it recognizes what the program has
-    /// started.
+    /// All its variables. The keeper adds `SERVICE_KEEPER`, by which it recognizes what the program has started.
     pub env: Vec<(String, String)>,
     /// The working directory; `None`: that of pmesh.
     pub cwd: Option<PathBuf>,

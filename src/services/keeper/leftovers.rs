@@ -1,11 +1,11 @@
-//! Finds the processes that a service has started, even those that have left its process group, its session and its
-//! family.
+//! Finds the processes that a service has started, even if they have left its process group and its session, and if their
+//! parents have exited.
 
 use std::collections::HashMap;
 
 use crate::processes::table::{ProcessEntry, processes, started_with};
 
-/// The variable by which processes are recognized whose parents have exited, as daemons do.
+/// The variable that identifies processes whose parents have exited, such as daemons.
 pub(super) const MARK: &str = "SERVICE_KEEPER";
 
 /// The value of [`MARK`] for a launch.
@@ -16,7 +16,7 @@ pub(super) fn mark(keeper: u32, id: u64) -> String {
 /// A process below another one.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Descendant {
-    /// The launch that it belongs to, as far as that is known.
+    /// The launch that it belongs to, if known.
     pub(super) id: Option<u64>,
     pub(super) process: ProcessEntry,
 }
@@ -44,7 +44,7 @@ fn child_above<'a>(
     ancestor: i32,
 ) -> Option<&'a ProcessEntry> {
     let mut at = process;
-    // The list is not of one moment, so it can contain circles.
+    // The processes were not read at the same moment, so there can be circles.
     for _ in 0..processes.len() {
         if at.parent == ancestor {
             return Some(at);

@@ -1,4 +1,4 @@
-//! Ends what a killed keeper has left behind.
+//! Kills what a killed keeper has left behind.
 
 use std::{
     collections::{HashMap, HashSet},
@@ -13,7 +13,7 @@ use super::{cgroups, leftovers::descendants};
 use crate::processes::children;
 
 const POLL: Duration = Duration::from_millis(5);
-/// How long processes may take to die, which is long only if they wait for a device.
+/// How long processes may take to die. They need long only if they wait for a device.
 const PATIENCE: Duration = Duration::from_secs(5);
 
 /// Waits for a keeper whose socket has closed, and returns how it ended.
@@ -23,7 +23,7 @@ pub(super) async fn wait(keeper: &mut Child) -> String {
         match keeper.try_wait() {
             Ok(Some(status)) => break status.to_string(),
             Ok(None) if start.elapsed() > PATIENCE => {
-                // It has closed the socket, so nothing but this is left for it.
+                // It has closed the socket, so it is of no more use.
                 let _ = keeper.kill();
                 sleep(POLL).await;
             }
@@ -35,13 +35,13 @@ pub(super) async fn wait(keeper: &mut Child) -> String {
     status
 }
 
-/// Kills and reaps the processes of all services of this keeper, which the kernel has given to this process. `running`
-/// are the main processes by the id of their launch.
+/// Kills and reaps the processes of all services of this keeper, which this process has inherited. `running` has the main
+/// processes by the id of their launch.
 pub(super) async fn end_services(keeper: u32, running: &HashMap<u64, u32>) {
     let mains = running.iter().filter_map(|(id, pid)| Some((i32::try_from(*pid).ok()?, *id))).collect();
     let own = getpid();
     let start = Instant::now();
-    // What marks a process as a service's is gone once it has exited.
+    // A process that has exited no longer shows that it belongs to a service.
     let mut killed = HashSet::new();
     loop {
         let mut left = descendants(own.as_raw_pid(), keeper, &mains);

@@ -28,7 +28,7 @@ pub(super) enum Request<'a> {
 /// From the keeper to pmesh.
 #[derive(Debug, Serialize, Deserialize)]
 pub(super) enum Reply {
-    /// The first one: the keeper is there.
+    /// The first message: the keeper is running.
     Hello(Enforced),
     Started {
         id: u64,
@@ -44,12 +44,12 @@ pub(super) enum Reply {
     },
 }
 
-/// Which limits hold for all processes of a service together.
+/// Which limits are enforced for all processes of a service together.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Enforced {
     pub(super) memory: bool,
     pub(super) cpu: bool,
-    /// Why not all.
+    /// Why some are not.
     pub(super) reason: String,
 }
 

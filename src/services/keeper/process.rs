@@ -39,7 +39,7 @@ const POLL: Duration = Duration::from_millis(5);
 /// Runs the keeper, if its standard input is the socket that pmesh has made. Returns when pmesh has ended, or no longer
 /// needs it, and all programs have ended.
 ///
-/// It has one thread: programs get a signal when the thread dies that has started them.
+/// It has one thread, because programs get a signal when the thread that started them ends.
 pub fn run() -> ExitCode {
     close_others();
     let runtime = Builder::new_current_thread().enable_all().build();
@@ -53,7 +53,7 @@ pub fn run() -> ExitCode {
 }
 
 async fn serve() -> io::Result<()> {
-    // Handled, not ignored: a program would inherit that they are ignored.
+    // Handled and not ignored, because programs would inherit ignored signals.
     for kind in [
         SignalKind::interrupt(),
         SignalKind::terminate(),
@@ -146,7 +146,7 @@ impl Replies {
             match socket.try_write(&self.bytes) {
                 Ok(sent) => drop(self.bytes.drain(..sent)),
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => return,
-                // pmesh has ended. The other direction says so, too.
+                // pmesh has ended. Reading from the socket shows that, too.
                 Err(_) => self.bytes.clear(),
             }
         }

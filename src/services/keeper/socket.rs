@@ -15,15 +15,15 @@ use tokio::{io::Interest, net::UnixStream};
 
 use super::message::{LENGTH, MAX_MESSAGE};
 
-/// How many descriptors come with a message that has any: the pipes of standard output and standard error.
+/// Number of descriptors of a message that has any: the pipes for standard output and standard error.
 const DESCRIPTORS: usize = 2;
-/// Larger buffers are returned once they are empty.
+/// Larger buffers are freed once they are empty.
 const KEPT_BUFFER: usize = 32 << 10;
 
 /// The two descriptors of a message.
 pub(super) type Pipes = [OwnedFd; DESCRIPTORS];
 
-/// Sends a message whole, with its descriptors.
+/// Sends a whole message, with its descriptors.
 pub(super) async fn send(socket: &UnixStream, message: &[u8], pipes: Option<&Pipes>) -> io::Result<()> {
     let mut rest = message;
     let mut unsent = pipes;
@@ -51,7 +51,7 @@ fn send_some(socket: &UnixStream, bytes: &[u8], pipes: Option<&Pipes>) -> io::Re
     Ok(sendmsg(socket, &[IoSlice::new(bytes)], &mut control, SendFlags::NOSIGNAL)?)
 }
 
-/// What has been received and not been taken yet.
+/// What was received and has not been taken yet.
 #[derive(Debug, Default)]
 pub(super) struct Received {
     bytes: Vec<u8>,
@@ -81,8 +81,8 @@ impl Received {
         }
     }
 
-    /// The descriptors of the next message that has any. To be taken with each such message; those of a later one can
-    /// be here already.
+    /// The descriptors of the next message that has any. Call it for each such message: those of a later one may have
+    /// arrived already.
     pub(super) fn take_pipes(&mut self) -> Option<Pipes> {
         self.pipes.pop_front().flatten()
     }

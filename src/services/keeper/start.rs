@@ -19,7 +19,7 @@ use super::{
     socket::Pipes,
 };
 
-/// What a string of arguments or variables can have at most: `MAX_ARG_STRLEN` on Linux.
+/// Maximum length of an argument or variable in bytes, with its NUL: `MAX_ARG_STRLEN` on Linux.
 const MAX_STRING: usize = 128 << 10;
 
 /// Starts programs.
@@ -52,7 +52,7 @@ impl Starter {
                 Ok(pid) => return Ok(Started { pid, cgroup: Some(cgroup) }),
                 Err(error) => {
                     cgroup.remove();
-                    // A service is better started without a cgroup than not at all.
+                    // Better without a cgroup than not at all.
                     if !failed_step(&error).is_some_and(|(step, _)| step == Step::Cgroup) {
                         return Err(explain(&error, launch, program));
                     }
@@ -120,7 +120,7 @@ fn identity(launch: &Launch) -> Option<Identity> {
     Some(Identity { uid: Uid::from_raw(*uid), gid: Gid::from_raw(*gid), groups })
 }
 
-/// Finds what the kernel would refuse without saying which string it means.
+/// Reports strings that the kernel would reject without saying which one it means.
 fn check_text(launch: &Launch) -> Result<(), String> {
     for argument in &launch.program {
         if argument.contains('\0') {
@@ -173,7 +173,7 @@ fn explain_exec(cause: &io::Error, launch: &Launch, program: &str, cwd: &Path, u
     let is_searched = !program.contains('/');
     let found = if is_searched { find(program, path, cwd) } else { Some(cwd.join(program)).filter(|at| at.exists()) };
     match (cause.kind(), found) {
-        // Folders that cannot be entered are no news: a PATH often has some.
+        // No matter if there was no permission: a PATH often has folders that cannot be entered.
         (io::ErrorKind::NotFound | io::ErrorKind::PermissionDenied, None) if is_searched => {
             format!("{program}: not found in PATH ({path})")
         }

@@ -25,7 +25,7 @@ impl Activity {
         self.look
     }
 
-    /// Whether it is time to look, at a service that may be without requests for `limit`. If so, sets the next time.
+    /// Whether it is time to look at a service that stops after `limit` without requests. If so, sets the next time.
     pub(super) fn is_due(&mut self, now: Instant, limit: Duration) -> bool {
         let is_due = self.look <= now;
         if is_due {

@@ -10,7 +10,7 @@ use super::{
 use crate::services::report::{InstanceReport, InstanceState, ServiceReport, ServiceState};
 
 impl Managed {
-    /// Its report. What changes all the time is missing: waiting requests, memory and processor time.
+    /// Its report, without what changes all the time: waiting requests, memory and processor time.
     pub(super) fn report(&self) -> ServiceReport {
         ServiceReport {
             name: self.name.to_string(),

@@ -1,4 +1,4 @@
-//! What follows from events of processes.
+//! Handles events of processes.
 
 use std::time::Duration;
 
@@ -24,7 +24,7 @@ struct Failure {
 }
 
 impl Managed {
-    /// Follows up on an event of one of its processes.
+    /// Handles an event of one of its processes.
     pub(super) fn on_event(&mut self, id: u64, event: Event, now: Instant, world: &mut dyn World) {
         let Some((number, process)) = find(&mut self.numbers, id) else { return };
         match event {
@@ -66,7 +66,7 @@ impl Managed {
                 }
                 self.on_failure(number, Failure { version: process.version, age, was_ready, is_success, text }, now);
             }
-            // This was to happen. If it was killed because it was late, that has been counted.
+            // As intended. If it was killed because it was not ready in time, that failure was counted then.
             Phase::Draining { .. } | Phase::Stopping(_) | Phase::Killed => {
                 tracing::info!("service {}/{number} {text}", self.name);
             }
@@ -89,7 +89,7 @@ impl Managed {
             tracing::warn!("service {instance} {text}; it is being replaced anyway");
             return;
         }
-        // A process that starts slowly has not been stable.
+        // A process that starts slowly must not count as stable.
         let stable_for = if was_ready { age } else { Duration::ZERO };
         let pause = state.count_failure(stable_for, self.target.definition.max_backoff);
         let failures = state.failures;

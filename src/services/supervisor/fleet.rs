@@ -47,7 +47,7 @@ impl Fleet {
         processes.map(|process| process.definition.stop_timeout).max().unwrap_or_default()
     }
 
-    /// When something is to be done.
+    /// When something is due next.
     pub(super) fn deadline(&self) -> Option<Instant> {
         self.services.values().filter_map(Managed::deadline).min()
     }
@@ -73,7 +73,7 @@ impl Fleet {
             match self.services.entry(name.clone()) {
                 Entry::Vacant(place) => {
                     let service = place.insert(Managed::new(definition, instances, drain_limit, now));
-                    // Its processes write to a log that is kept by name.
+                    // Before the launch: its processes write to the lines that are kept by name.
                     self.shared.show(service.report(), &service.configured.1.readiness);
                 }
                 Entry::Occupied(mut place) => place.get_mut().configure(definition, instances, drain_limit, now),
@@ -141,7 +141,7 @@ impl Fleet {
         });
     }
 
-    /// Stops everything at once: there are no requests any more.
+    /// Stops everything without draining, because no requests are left.
     pub(super) fn stop_all(&mut self, now: Instant, world: &mut dyn World) {
         self.can_launch = false;
         self.change_all(now, world, |service, now, world| service.stop_now(now, world));
@@ -158,7 +158,7 @@ impl Fleet {
         }
     }
 
-    /// Changes a service, does what follows from it, and shows the outcome.
+    /// Changes a service, acts on the change, and publishes the new state.
     fn change(
         &mut self,
         name: &ServiceName,

@@ -1,4 +1,4 @@
-//! What the keeper is to start for an instance.
+//! What the keeper starts for an instance.
 
 use std::{collections::BTreeMap, env};
 
@@ -64,7 +64,7 @@ fn own_variables(slot: &Slot) -> Vec<(&'static str, String)> {
     variables
 }
 
-/// Whether an inherited variable is meant for pmesh, or for another service.
+/// Whether an inherited variable is meant for pmesh itself, or is one that each instance has of its own.
 fn is_own(name: &str) -> bool {
     name.starts_with("PMESH_")
         || ["NOTIFY_SOCKET", "LISTEN_FDS", "LISTEN_PID", "LISTEN_FDNAMES", "WATCHDOG_PID", "WATCHDOG_USEC"]

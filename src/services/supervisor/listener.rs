@@ -1,7 +1,7 @@
-//! Who listens where an instance should, as Linux sees it.
+//! Which program listens at the address of an instance, according to Linux.
 //!
-//! A program that listens on all addresses answers for every address, so a connection to the address of an instance may
-//! be accepted by another one.
+//! A program that listens on all addresses answers at every address, so a connection to the address of an instance can be
+//! accepted by another program.
 
 use std::{
     fs, io,
@@ -11,10 +11,10 @@ use std::{
 
 use crate::processes::table::{ProcessEntry, processes};
 
-/// Who accepts connections to an address.
+/// Which program accepts connections to an address.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Listener {
-    /// A program that listens there, or nothing else is known.
+    /// One that listens at exactly this address, as far as is known.
     There,
     /// The program of this session, on all addresses.
     Everywhere,
@@ -27,11 +27,11 @@ pub(super) fn is_port_taken(port: u16) -> bool {
     // No instance has such an address. If another test has just bound it, the answer is wrong, but safe.
     let [first, second] = rand::random::<[u8; 2]>();
     let bound = TcpListener::bind((Ipv4Addr::new(127, 255, first, second.clamp(1, 254)), port));
-    // A port below 1024 may not be bound by everyone.
+    // Not everyone may bind a port below 1024.
     bound.is_err_and(|error| matches!(error.kind(), io::ErrorKind::AddrInUse | io::ErrorKind::PermissionDenied))
 }
 
-/// Finds out who accepts connections to `address`. `session`: the process id of the program that should.
+/// Finds out which program accepts connections to `address`. `session` is the process id of the one that should.
 pub(super) fn listener(address: SocketAddr, session: u32) -> Listener {
     let tables = ["/proc/net/tcp", "/proc/net/tcp6"].map(|table| fs::read_to_string(table).unwrap_or_default());
     let sockets: Vec<_> = tables.iter().flat_map(|table| table.lines()).filter_map(listening).collect();
@@ -91,7 +91,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_listener_on_all_addresses_is_told_from_one_of_its_own() {
+    fn a_listener_on_all_addresses_is_recognized() {
         let session = u32::try_from(getsid(None).unwrap().as_raw()).unwrap();
         let own = TcpListener::bind("127.0.0.1:0").unwrap();
         assert_eq!(listener(own.local_addr().unwrap(), session), Listener::There);

@@ -39,10 +39,10 @@ use crate::{
 /// How long to wait for the last output of a process that was never ready, which says why.
 const LAST_OUTPUT: Duration = Duration::from_millis(250);
 
-/// How long a program that does not listen must run before it counts as ready. One that cannot work exits sooner.
+/// How long a program that does not listen must run before it counts as ready. A broken one usually exits sooner.
 const RUNNING: Duration = Duration::from_secs(1);
 
-/// Something that the state of the services has to follow up on.
+/// Something that the state of the services has to react to.
 #[derive(Debug)]
 pub(super) enum News {
     /// An event of the process with this id.
@@ -67,7 +67,7 @@ pub(super) struct Live {
     running: HashMap<u64, Running>,
     watches: BTreeMap<ServiceName, Watch>,
     wanted: HashMap<ServiceName, JoinSet<()>>,
-    /// Services whose limits are not fully enforced, which the log has said.
+    /// Services for which the log has said that their limits are not fully enforced.
     warned: HashSet<ServiceName>,
 }
 
@@ -177,7 +177,7 @@ impl Live {
         if service.ready == Ready::Notify {
             let name = format!("{}-{}-{}", service.name, slot.instance.number, slot.half());
             socket = Some(match service.user {
-                // The user cannot look into the folder.
+                // That user cannot enter the folder.
                 Some(_) => NotifySocket::bind_abstract(&name)?,
                 None => NotifySocket::bind(&folder, &name)?,
             });
@@ -247,7 +247,7 @@ impl Live {
     }
 
     fn send(&self, id: u64, event: Event) {
-        // An error means that nobody is interested any more.
+        // An error means that the supervisor has ended.
         let _ = self.news.send(News::Process(id, event));
     }
 }
@@ -301,7 +301,7 @@ impl World for Live {
             readiness.wanted().await;
             let _ = news.send(News::Wanted(of));
         });
-        // The one before, if any, has ended or waits for the same.
+        // A task from before, if any, has ended or waits for the same.
         self.wanted.insert(name.clone(), task);
     }
 }
@@ -312,7 +312,7 @@ impl Drop for Watch {
     }
 }
 
-/// Makes room for a socket that a program is to bind.
+/// Creates the folder of a socket that a program will bind, and removes an old socket.
 fn prepare_socket(path: &Path) -> io::Result<()> {
     if let Some(folder) = path.parent() {
         notify::create_folder(folder)?;

@@ -52,7 +52,7 @@ use super::{
 /// Pauses between two attempts to start the keeper.
 const KEEPER_PAUSES: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(30));
 
-/// How long processes that are killed may take to be gone at the end.
+/// How long killed processes may take to die on shutdown.
 const GRACE: Duration = Duration::from_secs(5);
 
 /// Supervises the services of this process.
@@ -65,7 +65,7 @@ pub struct Supervisor {
     keeper: Option<mpsc::UnboundedReceiver<KeeperEvent>>,
     /// When to try again to start the keeper, and the pause before.
     retry: Option<(Instant, Duration)>,
-    /// Who waits for the end, and until when.
+    /// Whom to tell once everything has stopped, and how long that may take.
     shut_down: Option<(oneshot::Sender<()>, Instant)>,
 }
 
@@ -79,7 +79,7 @@ impl Supervisor {
         (Self { fleet, live, news, requests, keeper: None, retry: None, shut_down: None }, handle)
     }
 
-    /// Supervises until it is told to shut down, and all processes have ended.
+    /// Supervises until shutdown. Returns once all processes have ended.
     pub async fn run(mut self) {
         loop {
             self.start_or_stop_keeper().await;
@@ -96,7 +96,7 @@ impl Supervisor {
                 Some(news) = self.news.recv() => self.on_news(news),
                 request = self.requests.recv() => match request {
                     Some(request) => self.on_request(request),
-                    // Nobody can ask for anything any more.
+                    // All handles are gone.
                     None => return,
                 },
                 () = at(deadline) => {
@@ -108,7 +108,7 @@ impl Supervisor {
         }
     }
 
-    /// There is a keeper while there are services.
+    /// Makes sure that a keeper runs while there are services, and only then.
     async fn start_or_stop_keeper(&mut self) {
         if self.fleet.is_empty() {
             (self.live.keeper, self.keeper, self.retry) = (None, None, None);
@@ -140,7 +140,7 @@ impl Supervisor {
             }
             KeeperEvent::Failed { id, error } => self.live.failed(id, &error),
             KeeperEvent::Exited { id, status } => {
-                // At the end, nobody reads on.
+                // On shutdown, nothing is read later.
                 let is_output_wanted = self.shut_down.is_some() || self.fleet.is_starting(id);
                 self.live.exited(id, status, is_output_wanted);
             }
@@ -176,7 +176,7 @@ impl Supervisor {
             }
             Request::Command(name, order, answer) => self.fleet.order(&name, order, answer, now, live),
             Request::ShutDown(done) => {
-                // If a process cannot be killed, the keeper is left to it.
+                // After that, a process that cannot be killed is left to the keeper.
                 self.shut_down = Some((done, now + self.fleet.longest_stop() + GRACE));
                 live.watch([].into_iter());
                 self.fleet.stop_all(now, live);

@@ -37,7 +37,7 @@ pub(super) struct Number {
 }
 
 impl Number {
-    /// The process that serves or is on its way to, of this version.
+    /// The process of this version that serves or is starting.
     pub(super) fn live(&self, version: u64) -> Option<&Process> {
         self.processes.iter().find(|process| process.is_live() && process.version == version)
     }
@@ -69,8 +69,8 @@ impl Number {
         Some(self.processes.remove(at))
     }
 
-    /// The slot for the next process: one that routes know, and the one of the last process, so that a restart keeps the
-    /// address. `None` if all are in use.
+    /// The slot for the next process: preferably one that routes know, and the one of the last process, so that a restart
+    /// keeps the address. `None` if all are in use.
     pub(super) fn free_slot<'a>(
         &self,
         slots: impl Iterator<Item = &'a Slot>,

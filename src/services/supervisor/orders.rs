@@ -1,4 +1,4 @@
-//! What settings and commands ask of a service.
+//! Applies settings and commands to a service.
 
 use std::{sync::Arc, time::Duration};
 
@@ -13,7 +13,7 @@ use super::{
 use crate::{services::table::Instances, settings::Service};
 
 impl Managed {
-    /// Takes on new settings. Processes are replaced only if they would run differently.
+    /// Applies new settings. Processes are replaced only if they would run differently.
     pub(super) fn configure(
         &mut self,
         definition: Arc<Service>,
@@ -33,7 +33,7 @@ impl Managed {
         if runs_like(&self.target) {
             self.adopt(self.target.version, &definition, &instances);
         } else if let Some(back_to) = back_to.filter(|back_to| runs_like(back_to)).cloned() {
-            // The user takes the change back before it is done.
+            // The user has reverted the change before it was rolled out.
             self.adopt(back_to.version, &definition, &instances);
             self.roll_back(Target { version: back_to.version, definition, instances });
         } else {
@@ -42,7 +42,7 @@ impl Managed {
         }
     }
 
-    /// Changes what applies without new processes.
+    /// Applies settings that need no new processes.
     fn adopt(&mut self, version: u64, definition: &Arc<Service>, instances: &Arc<Instances>) {
         let back_to = self.rollout.as_mut().and_then(|rollout| rollout.back_to.as_mut());
         for target in [Some(&mut self.target), self.proven.as_mut(), back_to].into_iter().flatten() {
@@ -77,7 +77,7 @@ impl Managed {
         self.waiters.stopped(answer);
     }
 
-    /// Starts it if it is stopped, and instances that were given up.
+    /// Starts it if it is stopped, and restarts instances that were given up.
     pub(super) fn start(&mut self, answer: Answer, now: Instant) {
         if self.mode != Mode::Removed {
             self.numbers.values_mut().for_each(super::number::Number::forgive);
@@ -114,7 +114,7 @@ impl Managed {
         }
     }
 
-    /// Stops running. A rollout ends with it.
+    /// Stops running. This cancels a rollout.
     pub(super) fn rest(&mut self, mode: Mode) {
         if let Some(Rollout { back_to: Some(_), .. }) = self.rollout {
             tracing::info!("service {}: the rollout is cancelled", self.name);
@@ -123,7 +123,7 @@ impl Managed {
         self.mode = mode;
     }
 
-    /// All processes are gone, because the keeper is.
+    /// All processes are gone, because the keeper has ended.
     pub(super) fn lose_all(&mut self) {
         self.numbers.values_mut().for_each(|number| {
             for process in &mut number.processes {

@@ -49,8 +49,8 @@ impl Doubt {
     }
 }
 
-/// Returns once the instance accepts connections, or, with a path, once it answers a GET with a 2xx or 3xx status. `pid`
-/// gets its process id once it runs. The outcome is whether it listens on all addresses.
+/// Returns once the instance accepts connections or, with a path, once it answers a GET with a 2xx or 3xx status. `pid`
+/// receives its process id once it runs. Returns true if it listens on all addresses.
 pub(super) async fn until_ready(
     instance: &Instance,
     path: Option<&PathAndQuery>,
@@ -59,7 +59,7 @@ pub(super) async fn until_ready(
 ) -> bool {
     let began = Instant::now();
     loop {
-        // A fast program is found soon, and a slow one costs little.
+        // Short pauses at first for programs that start fast, longer ones to save work for slow ones.
         sleep((began.elapsed() / 5).clamp(PAUSES.0, PAUSES.1)).await;
         match timeout(ATTEMPT, attempt(instance, path)).await {
             Ok(Ok(())) => match who_listens(&instance.address, pid).await {
@@ -75,7 +75,7 @@ pub(super) async fn until_ready(
     }
 }
 
-/// Who accepted the connection.
+/// Which program accepted the connection.
 async fn who_listens(address: &InstanceAddress, pid: &mut watch::Receiver<Option<u32>>) -> Listener {
     let InstanceAddress::Socket(address) = *address else { return Listener::There };
     if !is_port_taken(address.port()) {

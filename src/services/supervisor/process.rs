@@ -12,7 +12,7 @@ use crate::{services::table::Slot, settings::Service};
 /// A process that was launched and is not gone yet.
 #[derive(Debug)]
 pub(super) struct Process {
-    /// Its id, which no other process gets.
+    /// Its id. No other process gets it.
     pub(super) id: u64,
     /// The version of the target that it belongs to.
     pub(super) version: u64,
@@ -20,7 +20,7 @@ pub(super) struct Process {
     pub(super) definition: Arc<Service>,
     /// Where it listens.
     pub(super) slot: Slot,
-    /// How far it is.
+    /// Its phase.
     pub(super) phase: Phase,
     /// Its process id, once it runs.
     pub(super) pid: Option<u32>,
@@ -32,10 +32,10 @@ pub(super) struct Process {
     pub(super) is_leaving: bool,
 }
 
-/// How far a process is.
+/// The phase of a process.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Phase {
-    /// It has until then to become ready.
+    /// Started, and must be ready by this time.
     Starting(Instant),
     /// Gets requests.
     Ready,
@@ -61,7 +61,7 @@ impl Process {
         Self { id, version, definition, slot, phase, pid: None, launched, started, is_leaving: false }
     }
 
-    /// Whether it serves or is on its way to.
+    /// Whether it serves or is starting.
     pub(super) fn is_live(&self) -> bool {
         matches!(self.phase, Phase::Starting(_) | Phase::Ready)
     }
@@ -71,7 +71,7 @@ impl Process {
         self.phase == Phase::Ready && !self.is_leaving
     }
 
-    /// When something is to be done about it.
+    /// When something is due next.
     pub(super) fn deadline(&self) -> Option<Instant> {
         match self.phase {
             Phase::Starting(until) => Some(until),

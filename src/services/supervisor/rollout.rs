@@ -1,4 +1,4 @@
-//! Replaces the processes of a service one instance at a time, and goes back if a new one fails.
+//! Replaces the processes of a service one instance at a time, and rolls back if a new one fails.
 
 use super::{
     event::happened,
@@ -6,7 +6,7 @@ use super::{
     target::{Mode, Rollout, Target},
 };
 
-/// If a new process has been ready, it may fail this often before the rollout is given up.
+/// So many failures of an instance in a row end a rollout, even if the new process was ready each time.
 const MAX_FAILURES: u32 = 3;
 
 impl Managed {
@@ -44,7 +44,7 @@ impl Managed {
         }
     }
 
-    /// Rolls back if a process of this version that fails is a reason to. Returns whether it is.
+    /// Rolls back if the failure of a process of this version is a reason to. Returns whether it does.
     pub(super) fn fail_rollout(&mut self, version: u64, was_ready: bool, failures: u32, message: &str) -> bool {
         if version != self.target.version || was_ready && failures < MAX_FAILURES {
             return false;

@@ -1,4 +1,4 @@
-//! The state of one service, and how it gets from there to where it should be.
+//! The state of one service, and the steps from there to its target.
 
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
@@ -20,7 +20,7 @@ use crate::{
     settings::{Service, ServiceName},
 };
 
-/// The shortest time that a process drains: requests that were just sent to it show up in the counts.
+/// The shortest time that a process drains, so that requests that were just sent to it show up in the counts.
 const MIN_DRAIN: Duration = Duration::from_millis(100);
 
 /// How often to look whether a process still has requests.
@@ -98,11 +98,11 @@ impl Managed {
         }) && (1..=self.wanted()).all(|number| self.numbers.contains_key(&number))
     }
 
-    /// When something is to be done.
+    /// When something is due next.
     pub(super) fn deadline(&self) -> Option<Instant> {
         let processes = self.processes().filter_map(Process::deadline);
         let is_running = self.mode == Mode::Running;
-        // Those before the last look wait for something else.
+        // A start that was due at the last reconciliation waits for something else.
         let is_news = |at: &Instant| is_running && *at > self.reconciled;
         let starts = self.numbers.values().filter_map(|number| number.next_start).filter(is_news);
         processes.chain(starts).chain(self.idle_deadline()).min()
@@ -171,7 +171,7 @@ impl Managed {
             state.processes.iter().filter(|other| other.is_live() && other.version != version).collect();
         others.sort_by_key(|other| !other.is_ready());
         let others: Vec<_> = others.into_iter().map(|other| (other.id, other.version, other.is_ready())).collect();
-        // Until a new process is ready, one of the others serves.
+        // Until a new process is ready, one of the others stays.
         let is_new_ready = state.live(version).map(Process::is_ready);
         let spared = usize::from(is_new_ready != Some(true));
         for (id, ..) in others.iter().skip(spared) {
@@ -188,7 +188,7 @@ impl Managed {
         match (other, may_step) {
             (Some((.., true)), true) => self.launch(number, &self.target.clone(), now, world),
             (Some((.., true)), false) => {}
-            // It waits for its turn, running what is known to work.
+            // It waits for its turn with a process that is known to work.
             (Some((_, version, false)), false) if back_to.is_some_and(|back| back.version == version) => {}
             (Some((old, _, false)), _) => {
                 self.retire(old, now, world);
@@ -217,7 +217,7 @@ impl Managed {
 
     fn launch(&mut self, number: u16, target: &Target, now: Instant, world: &mut dyn World) {
         let Some(state) = self.numbers.get_mut(&number) else { return };
-        // After settings that were rolled back, routes may not know both slots of then, or have made them anew.
+        // After a rollback, routes may not have both slots of the earlier settings, or have new slots for the same addresses.
         let in_routes = |slot: &Slot| self.configured.1.slots.iter().find(|known| known.instance == slot.instance);
         let pair = target.instances.pair(number).into_iter().flatten();
         let Some(slot) = state.free_slot(pair, |slot| in_routes(slot).is_some()) else { return };
@@ -240,7 +240,7 @@ impl Managed {
         }
     }
 
-    /// Stops all processes at once, without draining: there are no requests any more.
+    /// Stops all processes without draining, because no requests are left.
     pub(super) fn stop_now(&mut self, now: Instant, world: &mut dyn World) {
         self.mode = Mode::Removed;
         self.show_readiness();
@@ -253,7 +253,7 @@ impl Managed {
 
     /// Sends no more requests to a process, which no longer counts as ready.
     pub(super) fn take_out(&mut self, id: u64) {
-        // First, so that new requests wait instead of finding that no instance takes them.
+        // First, so that new requests wait instead of finding no instance.
         self.show_readiness();
         if let Some((_, process)) = find(&mut self.numbers, id) {
             process.slot.health.drain();

@@ -1,4 +1,4 @@
-//! Commands that wait until a service is where they want it.
+//! Commands that wait until a service is ready or stopped.
 
 use std::mem;
 
@@ -9,7 +9,7 @@ use super::target::Mode;
 /// Where the outcome of a command goes.
 pub(super) type Answer = oneshot::Sender<Result<(), String>>;
 
-/// Commands that wait, and outcomes that are not sent yet: they are sent once the report agrees with them.
+/// Commands that wait, and outcomes that are not sent yet. They are sent after the report has been updated.
 #[derive(Debug, Default)]
 pub(super) struct Waiters {
     /// For all instances to be ready.
@@ -30,7 +30,7 @@ impl Waiters {
         self.stopped.push(answer);
     }
 
-    /// The service is, or should be, in this mode; `settled`: it is.
+    /// The service should be in `mode`; `settled` is that mode once it is.
     pub(super) fn reached(&mut self, settled: Option<Mode>, mode: Mode) {
         match mode {
             Mode::Running => {
@@ -48,7 +48,7 @@ impl Waiters {
         }
     }
 
-    /// The service does not get ready.
+    /// The service does not become ready.
     pub(super) fn failed(&mut self, message: &str) {
         self.end_up(&Err(message.to_owned()));
     }

@@ -15,16 +15,16 @@ use tokio::{
     time::{Instant, sleep},
 };
 
-/// The shortest pause between two looks. Files must stay unchanged for as long before a change counts.
+/// The shortest pause between two looks. A change counts once files have then stayed unchanged for as long.
 const PAUSE: Duration = Duration::from_millis(300);
 
-/// Looking takes at most this part of the time.
+/// The pause is at least this many times as long as a look.
 const SHARE: u32 = 20;
 
 /// Maximum number of files and folders that are looked at.
 const MAX_FILES: usize = 50_000;
 
-/// Folders with files that programs write, or that are too many.
+/// Folders that are ignored: programs write there, or they have too many files.
 const IGNORED: [&str; 4] = [".git", "node_modules", "target", "__pycache__"];
 
 /// Watches files and folders, and calls `changed` after each change once they have been unchanged for a moment.
@@ -50,7 +50,7 @@ async fn look(paths: &[PathBuf]) -> Option<(u64, Duration)> {
     let found = spawn_blocking(move || {
         let (mut hasher, mut left) = (DefaultHasher::new(), MAX_FILES);
         for path in &paths {
-            // One that does not exist can be created later.
+            // A path that does not exist may be created later.
             let _ = add(path, &mut hasher, &mut left);
         }
         hasher.finish()

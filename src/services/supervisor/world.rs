@@ -9,7 +9,7 @@ use crate::{
 
 /// What the state of the services needs from outside.
 pub(super) trait World {
-    /// An id for a process, which no other gets.
+    /// A new id for a process.
     fn new_id(&mut self) -> u64;
 
     /// Launches a process. If this fails, [`Event::Ended`] says so.
@@ -33,7 +33,7 @@ pub(super) trait World {
     /// The requests to an instance.
     fn traffic(&self, instance: &Instance) -> Use;
 
-    /// Sends [`Event::Wanted`] once a request waits for this service.
+    /// Reports once a request waits for this service.
     fn await_request(&mut self, name: &ServiceName, readiness: &Readiness);
 }
 
@@ -57,6 +57,6 @@ pub(super) struct Ending {
     pub(super) text: String,
     /// Whether it exited with status 0.
     pub(super) is_success: bool,
-    /// Whether it ever ran.
+    /// Whether it was started at all.
     pub(super) was_launched: bool,
 }

@@ -22,11 +22,11 @@ use crate::settings::{
     endpoint::{Instance, InstanceAddress, Protocol},
 };
 
-/// Ports for programs that cannot choose their address. By default, Linux gives none of them to outgoing connections.
+/// Ports for programs that cannot choose their address. By default, Linux does not use them for outgoing connections.
 const PORTS: RangeInclusive<u16> = 20_000..=29_999;
 /// The longest path of a Unix socket, in bytes.
 const MAX_PATH: usize = 107;
-/// How many candidates may be in use before the port itself is: a program that listens on all addresses.
+/// After so many addresses in use, the port counts as in use on all addresses.
 const MAX_IN_USE: usize = 64;
 
 /// The addresses of all services, for one `subnet_service`.
@@ -47,7 +47,7 @@ impl Addresses {
         Self { subnet, addresses, ports: PortPool::new(PORTS, seed) }
     }
 
-    /// Whether they are assigned from the same subnet.
+    /// Whether `settings` have the same subnet.
     pub(super) fn are_for(&self, settings: &Settings) -> bool {
         self.subnet == settings.subnet_service
     }
@@ -74,7 +74,7 @@ impl Addresses {
         Ok(Instance { service: service.name.clone(), number, protocol, address })
     }
 
-    /// Frees all addresses but those of these keys.
+    /// Frees all addresses except those of these keys.
     pub(super) fn keep_only(&mut self, keys: impl Iterator<Item = String>) {
         let keys: HashSet<_> = keys.collect();
         let unused = |all: Vec<String>| all.into_iter().filter(|key| !keys.contains(key)).collect::<Vec<_>>();
@@ -104,7 +104,7 @@ impl Addresses {
 #[derive(Debug, Default)]
 struct Check {
     in_use: usize,
-    /// Why it is no use to look further.
+    /// Why looking further is no use.
     problem: Option<Problem>,
 }
 
@@ -127,7 +127,7 @@ impl Check {
     }
 }
 
-/// Fails if a program listens there: an instance could not, and pmesh would take that program for it.
+/// Fails if a program listens there. An instance could not, and pmesh would mistake that program for it.
 pub(in crate::services) fn require_free(address: SocketAddr) -> io::Result<()> {
     match TcpListener::bind(address) {
         Err(error) if error.kind() == io::ErrorKind::AddrInUse => Err(io::Error::other(format!(

@@ -13,19 +13,19 @@ use pmesh_layers::{balance::Health, pool::Http2Error, wait_ready::Readiness};
 
 use crate::{settings::endpoint::Instance, telemetry::outages};
 
-/// The places of all instances of a service, and whether one of them is ready.
+/// The slots of all instances of a service, and whether one of them is ready.
 #[derive(Debug)]
 pub struct Instances {
     /// Whether an instance is ready. Requests wait for it.
     pub readiness: Readiness,
-    /// All endpoints that a route may send to: two of each number in turn, then those of older settings that are still
-    /// occupied. A service that was removed has only these.
+    /// All endpoints that a route can send to: the two slots of each instance in turn, then those of older settings that
+    /// are still occupied. A service that was removed has only the latter.
     pub slots: Vec<Slot>,
     /// How many slots are of the current settings.
     pub(super) current: usize,
 }
 
-/// A place for an instance: an address, and what is known about the process that has it. Clones share the state.
+/// A slot for an instance: an address, and what is known about the process that has it. Clones share the state.
 #[derive(Debug, Clone)]
 pub struct Slot {
     /// The instance, at this address.
@@ -33,7 +33,7 @@ pub struct Slot {
     /// Whether routes send requests to it. Drained at first; the supervisor calls `resume` when a process is ready there,
     /// and `drain` before it stops or once it has exited.
     pub health: Health,
-    /// Whether a process lives there. The supervisor sets it.
+    /// Whether a process has this address. The supervisor sets it.
     pub is_occupied: Arc<AtomicBool>,
     half: Half,
 }
@@ -48,7 +48,7 @@ pub enum Half {
 }
 
 impl Instances {
-    /// The slots of the current settings, two of each number in turn.
+    /// The slots of the current settings: the two of each instance in turn.
     pub fn current(&self) -> &[Slot] {
         self.slots.get(..self.current).unwrap_or_default()
     }
@@ -89,7 +89,7 @@ impl Slot {
         Self { instance, health, is_occupied: Arc::default(), half }
     }
 
-    /// Whether a process lives there.
+    /// Whether a process has this address.
     pub fn is_occupied(&self) -> bool {
         self.is_occupied.load(Ordering::Relaxed)
     }
@@ -99,13 +99,14 @@ impl Slot {
         self.half
     }
 
-    /// What its address was assigned to.
+    /// The key that its address was assigned to.
     pub(super) fn key(&self) -> String {
         key(&self.instance.service, self.instance.number, self.half)
     }
 }
 
-/// What an address is assigned to: `web/1/a`. Must never change, so that services have the same address after an update.
+/// The key that an address is assigned to, such as `web/1/a`. Must never change, so that services keep their addresses after
+/// an update.
 pub(super) fn key(service: impl fmt::Display, number: u16, half: Half) -> String {
     format!("{service}/{number}/{half}")
 }

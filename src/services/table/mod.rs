@@ -33,11 +33,11 @@ impl ServiceTable {
     }
 
     /// Assigns addresses to all instances of `settings`. Instances keep the addresses that they have. New slots are drained
-    /// and empty. Slots that `settings` no longer has stay while they are occupied, those of removed services, too.
+    /// and empty. Slots that `settings` no longer have stay while they are occupied, including those of removed services.
     ///
     /// # Errors
     ///
-    /// If there is no address for an instance. Call [`keep_only`](Self::keep_only) to go back.
+    /// If there is no address for an instance. Call [`keep_only`](Self::keep_only) to undo the assignments.
     pub fn assign(&mut self, settings: &Settings) -> Result<(), AddressError> {
         let addresses = match &mut self.addresses {
             Some(addresses) if addresses.are_for(settings) => addresses,
@@ -65,7 +65,7 @@ impl ServiceTable {
         self.services.clone()
     }
 
-    /// Goes back, or forward, to the services of the current generation, and frees the addresses of all others.
+    /// Sets the services to those of the current generation, and frees all other addresses.
     pub fn keep_only(&mut self, services: &ServiceSlots) {
         self.services.clone_from(services);
         if let Some(addresses) = &mut self.addresses {

@@ -58,7 +58,7 @@ fn each_instance_has_two_addresses_which_stay_the_same() {
     assert_eq!(halves[..3], [(1, Half::A), (1, Half::B), (2, Half::A)]);
     assert!(slots(&table, "web").iter().all(|slot| slot.health.is_drained() && !slot.is_occupied()));
 
-    // After a start with other services, too. Only another home has other addresses.
+    // Also if there are other services. Only another home has other addresses.
     let other = service("first", "instances = 9") + &file;
     assert_eq!(addresses(&assigned(&settings("/nonexistent/a", &other)), "web"), addresses(&table, "web"));
     assert_ne!(addresses(&assigned(&settings("/nonexistent/b", &file)), "web"), addresses(&table, "web"));
@@ -168,7 +168,7 @@ fn a_subnet_can_be_full() {
 }
 
 #[test]
-fn ports_and_unix_sockets() {
+fn instances_can_have_ports_or_unix_sockets() {
     let folder = tempfile::tempdir().unwrap();
     let home = folder.path().to_str().unwrap();
     let file = service("port", "listen = \"port\"\ninstances = 2") + &service("unix", "listen = \"unix\"");

@@ -13,7 +13,7 @@ pub struct Instance {
     pub number: u16,
     /// The protocol: [`Http`](Protocol::Http) or [`H2c`](Protocol::H2c).
     pub protocol: Protocol,
-    /// Where it listens.
+    /// The address where it listens.
     pub address: InstanceAddress,
 }
 

@@ -41,13 +41,13 @@ pub(super) fn read(node: &Node<'_>, problems: &mut Problems) -> Option<ServiceCo
     }
 }
 
-/// Whether this is rather a program and its arguments than the name of a program.
+/// Whether this looks like a program with its arguments, not like the name of a program.
 fn has_spaces(word: &str) -> bool {
     let before = word.split_whitespace().next().unwrap_or_default();
     before.len() < word.len() && !before.contains('/')
 }
 
-/// The command in one line, for people, without values from the environment.
+/// The command as it is shown to people: in one line, and without values from the environment.
 pub(super) fn shown(node: &Node<'_>) -> String {
     let word = |word: Node<'_>| match word.written().unwrap_or_default() {
         word if word.is_empty() || word.contains(char::is_whitespace) => format!("{word:?}"),

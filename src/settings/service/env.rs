@@ -14,7 +14,7 @@ pub(super) fn read(service: &Node<'_>, problems: &mut Problems) -> Option<BTreeM
     for file in service.field("env_file").iter().flat_map(Node::one_or_more) {
         let variables = env_file::read(&file, problems);
         is_valid &= variables.is_some();
-        // Files are shared with other tools, so what pmesh sets itself is no mistake there.
+        // Files are shared with other tools, so variables that pmesh sets itself are ignored there, and are no mistake.
         all.extend(variables.into_iter().flatten().filter(|(name, _)| set_by_pmesh(name).is_none()));
     }
     let Some(env) = service.field("env") else { return is_valid.then_some(all) };

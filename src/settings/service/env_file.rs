@@ -61,7 +61,7 @@ fn parse(text: &str) -> Result<BTreeMap<String, String>, (usize, String)> {
         if !is_name(name) {
             return Err(wrong("expected NAME=value, where the name has no spaces"));
         }
-        // From here, because a value in quotes can have several lines.
+        // In the rest and not in the line, because a value in quotes can have several lines.
         let start = rest.find('=').map_or(rest.len(), |at| at + 1);
         let value = rest[start..].trim_start_matches([' ', '\t']);
         let (value, after) = match value.chars().next() {
@@ -75,7 +75,7 @@ fn parse(text: &str) -> Result<BTreeMap<String, String>, (usize, String)> {
                 (value, next)
             }
             _ => {
-                // With the space before it, which makes a # a comment.
+                // Untrimmed, because a # is a comment only after a space.
                 let value = rest[start..].split('\n').next().unwrap_or_default();
                 (without_comment(value).trim().to_owned(), after)
             }

@@ -28,7 +28,7 @@ fn optional<T: Parse>(table: &Node<'_>, key: &str, problems: &mut Problems) -> O
 struct Memory(u64);
 
 impl Parse for Memory {
-    // With less, hardly a program starts, and a typo such as 512 would be hard to find.
+    // With less, few programs start, and a typo such as 512 would be hard to find.
     const EXPECTED: &'static str = "a size of at least 1MiB, such as 512MiB";
 
     fn parse(value: &Value) -> Result<Self, Reason> {
@@ -74,7 +74,7 @@ fn to_f64(number: figment::value::Num) -> Option<f64> {
     whole.or_else(|| number.to_f64())
 }
 
-/// Advice on `150%`, as systemd writes it, and on `500m`, as Kubernetes does.
+/// Advice on `150%`, as in systemd, and on `500m`, as in Kubernetes.
 fn of_percent(text: &str) -> Reason {
     let (number, per) = match (text.strip_suffix('%'), text.strip_suffix('m')) {
         (Some(number), _) => (number, 100.0),

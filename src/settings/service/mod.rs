@@ -31,8 +31,8 @@ pub struct Service {
     pub name: ServiceName,
     /// What to run.
     pub command: ServiceCommand,
-    /// What to run, for people: in one line, and without the values of the variables that the user refers to, which may
-    /// be secrets.
+    /// The command as it is shown to people: in one line, and without the values of variables that it refers to, because
+    /// these may be secrets.
     pub shown: String,
     /// The working directory. Default: the folder of the file that has the table.
     pub cwd: Option<PathBuf>,
@@ -178,8 +178,8 @@ pub enum ServiceOutput {
 }
 
 impl Service {
-    /// Whether both run the same way, so that instances of one can stay when the other replaces it. The number of
-    /// instances, timeouts of requests, `watch`, `idle_stop` and the like can differ.
+    /// Whether instances of one can stay when the other replaces it, because both start the same process. The number of
+    /// instances, timeouts, `ready`, `watch`, `idle_stop` and the like can differ.
     pub fn runs_like(&self, other: &Self) -> bool {
         self.command == other.command
             && self.cwd == other.cwd

@@ -22,7 +22,7 @@ pub(super) fn cwd(service: &Node<'_>, problems: &mut Problems) -> Option<PathBuf
     None
 }
 
-/// Where the output goes. Returns `None` if it cannot go there, and reports that.
+/// Where the output goes. Returns `None` if that is invalid, and reports it.
 pub(super) fn output(node: &Node<'_>, problems: &mut Problems) -> Option<ServiceOutput> {
     match node.value.as_str() {
         Some("log") => return Some(ServiceOutput::Log),
@@ -79,6 +79,6 @@ fn not_usable(folder: &Path, error: &io::Error) -> String {
 /// An empty path is the current folder.
 fn absolute(path: &Path) -> PathBuf {
     let path = if path.as_os_str().is_empty() { Path::new(".") } else { path };
-    // It only fails if the current folder is gone.
+    // Fails only if the current folder is gone.
     path::absolute(path).unwrap_or_else(|_| path.to_owned())
 }

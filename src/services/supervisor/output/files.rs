@@ -1,4 +1,4 @@
-//! Writes output to files, on a thread of its own: a disk can be slow.
+//! Writes output to files, on a thread of its own because a disk can be slow.
 
 use std::{
     collections::HashMap,
@@ -20,7 +20,7 @@ use tokio::time::sleep;
 /// Maximum number of bytes that wait for a slow disk. Further lines are dropped.
 const MAX_WAITING: usize = 4 * 1024 * 1024;
 
-/// How often to look whether a file was moved or deleted.
+/// How often to check whether a file was moved or deleted.
 const LOOK: Duration = Duration::from_secs(1);
 
 /// Writes to files. Clones use the same thread, which starts with the first line and ends with the last clone.

@@ -2,7 +2,7 @@
 
 use tracing::Level;
 
-/// How many words at the beginning of a line can be its level: after a date, a time and a name.
+/// Number of words at the beginning of a line that can be its level, which can follow a date, a time and a name.
 const WORDS: usize = 5;
 
 /// The level that a line names, if it does: in JSON as `"level"` or `"severity"`, as `level=warn`, or as one of its

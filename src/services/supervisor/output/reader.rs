@@ -33,7 +33,7 @@ impl Reading {
         while self.0.join_next().await.is_some() {}
     }
 
-    /// Lets them read on.
+    /// Lets the tasks continue without this handle.
     pub(crate) fn detach(mut self) {
         self.0.detach_all();
     }
@@ -44,7 +44,7 @@ async fn read(pipe: Receiver, is_stderr: bool, sink: Arc<Sink>) {
     while pipe.readable().await.is_ok() {
         match read_chunk(&pipe, &mut lines, is_stderr, &sink) {
             Ok(0) => break,
-            // Other tasks get their turn, whatever a program writes.
+            // Lets other tasks run, however much a program writes.
             Ok(_) => yield_now().await,
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
             Err(_) => break,
@@ -53,7 +53,7 @@ async fn read(pipe: Receiver, is_stderr: bool, sink: Arc<Sink>) {
     lines.finish(|line| sink.push(is_stderr, line));
 }
 
-/// Apart from the task, so that the buffer takes no memory while there is nothing to read.
+/// Not part of the task, so that the buffer takes no memory while there is nothing to read.
 fn read_chunk(pipe: &Receiver, lines: &mut Lines, is_stderr: bool, sink: &Sink) -> io::Result<usize> {
     let mut chunk = [0; CHUNK];
     let length = pipe.try_read(&mut chunk)?;

@@ -49,7 +49,7 @@ impl Sink {
         self.tail.telling()
     }
 
-    /// Takes a line.
+    /// Sends a line to its destination, and keeps it among the last ones.
     pub(super) fn push(&self, is_stderr: bool, line: &str) {
         self.tail.push(is_stderr, line);
         match &self.destination {

@@ -34,7 +34,7 @@ impl Tail {
         let lines = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let says_why = |(_, line): &&(bool, String)| {
             let line = line.to_ascii_lowercase();
-            // Those of a stack trace begin with a space.
+            // The lines of a stack trace begin with a space.
             !line.starts_with(char::is_whitespace)
                 && ["error", "panic", "fatal", "exception"].iter().any(|word| line.contains(word))
         };
