@@ -12,8 +12,8 @@ const FOLLOW: &str = "follow";
 const LINES: &str = "lines";
 
 const AFTER_HELP: &str = "\
-With more than 30 instances, the table has one line per service; `pmesh services NAME` prints everything about one. Memory and \
-CPU time are those of the whole process tree of an instance.";
+With more than 30 instances, the table has one line per service; `pmesh services NAME` prints everything about one. \
+Memory and CPU time are those of the whole process tree of an instance.";
 
 const AFTER_LOGS: &str = "\
 Prints the output that the node has kept. With --follow, runs until Ctrl-C or until the node stops.";

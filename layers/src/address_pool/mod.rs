@@ -1,8 +1,8 @@
 //! Assigns stable addresses or ports to keys, such as the names of local programs.
 //!
-//! Programs that each have an address of their own in 127.0.0.0/8 can all listen on the same port without colliding. The place
-//! of a key comes from a hash of a seed and the key, so it is the same at every start, on every machine and in every version of
-//! this crate, unless another key has taken it first.
+//! Programs that each have an address of their own in 127.0.0.0/8 can all listen on the same port without colliding. The
+//! place of a key comes from a hash of a seed and the key, so it is the same at every start, on every machine and in every
+//! version of this crate, unless another key has taken it first.
 //!
 //! ```
 //! use std::net::{Ipv4Addr, TcpListener};

@@ -22,7 +22,8 @@ pub enum NoRoute {
     ///
     /// If there are routes for both `/api` and `/Api`, each of these spellings leads to its own route, and `/API` is
     /// ambiguous. Of several regular expressions at the same prefix, the first one that matches when case is ignored must
-    /// also be the first one that matches as written. A redirect that only changes the case is not another route; see [`Rule::exact_case`](super::Rule::exact_case).
+    /// also be the first one that matches as written. A redirect that only changes the case is not another route; see
+    /// [`Rule::exact_case`](super::Rule::exact_case).
     ///
     /// The rest of the path after the route's prefix is read in these ways too. Behind a
     /// [`StripPrefix`](super::StripPrefix), a backend sees only the rest, and other backends may process it separately.

@@ -28,7 +28,7 @@ pub(super) struct Process {
     pub(super) launched: Instant,
     /// The same, for people.
     pub(super) started: SystemTime,
-    /// Whether it has said that it is about to exit.
+    /// Whether it has announced that it is about to exit.
     pub(super) is_leaving: bool,
 }
 

@@ -5,7 +5,7 @@ use tracing::Level;
 /// Number of words at the beginning of a line that can be its level, which can follow a date, a time and a name.
 const WORDS: usize = 5;
 
-/// The level that a line names, if it does: in JSON as `"level"` or `"severity"`, as `level=warn`, or as one of its
+/// The level that a line names, if any: in JSON as `"level"` or `"severity"`, as `level=warn`, or as one of its
 /// first words: `WARN`, `[warn]`, `warn:`.
 pub(super) fn level(line: &str) -> Option<Level> {
     let line = line.trim_start();

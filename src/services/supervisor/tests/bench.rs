@@ -1,4 +1,4 @@
-//! The state of services in a world where nothing happens but what a test says.
+//! The state of services, in a world where only a test makes things happen.
 
 use std::{collections::HashMap, sync::Arc, time::Duration};
 

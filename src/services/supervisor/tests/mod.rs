@@ -1,4 +1,4 @@
-//! Tests of the state of services, in a world where nothing happens but what they say.
+//! Tests of the state of services, in a world where only the tests make things happen.
 
 mod bench;
 mod random;

@@ -1,4 +1,4 @@
-//! Random events: whatever happens, a service gets where it should be once the world is well.
+//! Random events: whatever has happened, a service recovers once nothing fails any more.
 
 use super::{
     super::{process::Phase, world::Event},

@@ -1,4 +1,4 @@
-//! Rollouts, and the way back.
+//! Rollouts and rollbacks.
 
 use super::{super::world::Event, bench::Bench};
 use crate::services::{handle::Order, report::ServiceState};
@@ -31,7 +31,7 @@ fn instances_are_replaced_one_by_one() {
 }
 
 #[test]
-fn a_new_process_that_exits_ends_the_rollout() {
+fn a_new_process_that_exits_causes_a_rollback() {
     let mut bench = Bench::ready(&service("one", 2));
     bench.apply(&service("two", 2));
     bench.advance(700);
@@ -55,7 +55,7 @@ fn a_new_process_that_exits_ends_the_rollout() {
 }
 
 #[test]
-fn a_new_process_that_is_not_ready_in_time_ends_the_rollout() {
+fn a_new_process_that_is_not_ready_in_time_causes_a_rollback() {
     let mut bench = Bench::ready(&service("one", 1));
     bench.apply(&(service("two", 1) + "start_timeout = \"5s\"\n"));
     bench.advance(5_000);
@@ -65,7 +65,7 @@ fn a_new_process_that_is_not_ready_in_time_ends_the_rollout() {
 }
 
 #[test]
-fn instances_that_were_replaced_are_replaced_back() {
+fn a_rollback_brings_back_instances_that_were_replaced() {
     let mut bench = Bench::ready(&service("one", 2));
     bench.apply(&service("two", 2));
     bench.event(3, Event::Ready);
@@ -74,7 +74,7 @@ fn instances_that_were_replaced_are_replaced_back() {
     bench.exit(4, 1);
     assert_eq!(bench.view("web"), "1b#3 ready two, 1a#5 starting one, 2a#2 ready one");
     assert_eq!(bench.state(), ServiceState::RollingOut);
-    // Even if the way back is rough.
+    // Even if a process fails during the rollback.
     bench.exit(5, 1);
     assert_eq!(bench.view("web"), "1b#3 ready two, 2a#2 ready one");
     bench.advance(100);
@@ -100,11 +100,11 @@ fn the_newest_settings_win() {
     bench.exit(5, 1);
     bench.all_ready();
     bench.advance(100);
-    assert_eq!(bench.view("web"), "1a#6 ready one, 2a#2 ready one", "back to what was known to work");
+    assert_eq!(bench.view("web"), "1a#6 ready one, 2a#2 ready one", "back to what is known to work");
 }
 
 #[test]
-fn a_change_that_is_taken_back_keeps_the_processes() {
+fn a_change_that_is_reverted_keeps_the_processes() {
     let mut bench = Bench::ready(&service("one", 2));
     bench.apply(&service("two", 2));
     bench.apply(&service("one", 2));
@@ -114,7 +114,7 @@ fn a_change_that_is_taken_back_keeps_the_processes() {
 }
 
 #[test]
-fn without_anything_to_go_back_to_all_are_replaced_at_once() {
+fn all_instances_are_replaced_at_once_if_none_was_ever_ready() {
     let mut bench = Bench::new(&service("one", 2));
     bench.exit(1, 1);
     bench.apply(&service("two", 2));
@@ -152,7 +152,7 @@ fn crashes_during_a_rollout_do_not_stop_it() {
 }
 
 #[test]
-fn new_processes_that_keep_crashing_end_the_rollout() {
+fn new_processes_that_keep_crashing_cause_a_rollback() {
     let mut bench = Bench::ready(&service("one", 2));
     bench.apply(&service("two", 2));
     for id in 3.. {
@@ -173,7 +173,7 @@ fn new_processes_that_keep_crashing_end_the_rollout() {
 }
 
 #[test]
-fn a_restart_is_a_rollout_of_the_same() {
+fn a_restart_is_a_rollout_of_the_same_settings() {
     let mut bench = Bench::ready(&service("one", 1));
     let mut outcome = bench.order(Order::Restart);
     assert_eq!(bench.view("web"), "1a#1 ready one, 1b#2 starting one");
@@ -198,14 +198,14 @@ fn settings_that_need_no_new_process_are_applied_in_place() {
 }
 
 #[test]
-fn another_port_means_other_slots() {
+fn another_port_uses_other_slots() {
     let mut bench = Bench::ready(&service("one", 1));
     bench.apply(&(service("one", 1) + "port = 8081\n"));
     assert_eq!(bench.view("web"), "1a#1 ready one, 1a#2 starting one");
     bench.all_ready();
     bench.advance(100);
     assert_eq!(bench.view("web"), "1a#2 ready one");
-    // Back again, and it fails: the way back leads to the slots of then.
+    // Changed again, and it fails: the rollback uses the slots from before.
     bench.apply(&(service("two", 1) + "port = 8082\n"));
     bench.exit(3, 1);
     bench.exit(2, 1);

@@ -74,7 +74,7 @@ fn an_instance_that_is_not_ready_in_time_is_killed_and_started_again() {
     bench.world.obeys = false;
     bench.advance(2_000);
     assert_eq!(bench.view("web"), "1a#1 killed one");
-    // Its address is free only once it is gone.
+    // The killed process still has its address, so the new one gets the other.
     bench.advance(100);
     assert_eq!(bench.view("web"), "1a#1 killed one, 1b#2 starting one");
     bench.exit(1, 9);
@@ -85,7 +85,7 @@ fn an_instance_that_is_not_ready_in_time_is_killed_and_started_again() {
 }
 
 #[test]
-fn a_program_that_cannot_be_started_is_tried_again() {
+fn a_program_that_cannot_be_started_is_retried() {
     let mut bench = Bench::new(TWO);
     let ending = Ending { text: "cannot be started: no such file".into(), is_success: false, was_launched: false };
     bench.event(1, Event::Ended(ending));
@@ -96,7 +96,7 @@ fn a_program_that_cannot_be_started_is_tried_again() {
 }
 
 #[test]
-fn the_setting_restart_is_followed() {
+fn restart_decides_whether_an_instance_is_started_again() {
     for (restart, status, restarts) in [
         ("always", 0, true),
         ("always", 1, true),
@@ -117,7 +117,7 @@ fn the_setting_restart_is_followed() {
 }
 
 #[test]
-fn without_a_keeper_nothing_is_launched() {
+fn nothing_is_launched_without_a_keeper() {
     let mut bench = Bench::ready(TWO);
     bench.lose_all();
     assert_eq!(bench.view("web"), "");
@@ -130,7 +130,7 @@ fn without_a_keeper_nothing_is_launched() {
 }
 
 #[test]
-fn an_instance_that_says_that_it_stops_gets_no_requests() {
+fn an_instance_that_announces_its_exit_gets_no_requests() {
     let mut bench = Bench::ready(TWO);
     bench.event(1, Event::Leaving);
     assert!(bench.process(1).slot.health.is_drained());

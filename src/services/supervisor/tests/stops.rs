@@ -1,4 +1,4 @@
-//! Stops: by settings, by commands, without requests, and at the end.
+//! Stops: by settings, by commands, without requests, and on shutdown.
 
 use super::bench::Bench;
 use crate::services::{handle::Order, report::ServiceState};
@@ -84,7 +84,7 @@ fn an_idle_service_is_stopped_until_the_next_request() {
 }
 
 #[test]
-fn a_request_that_comes_while_an_idle_service_stops_starts_it() {
+fn a_request_starts_an_idle_service_that_is_still_stopping() {
     let mut bench = Bench::ready("[services.web]\ncommand = [\"one\"]\nidle_stop = \"2s\"\n");
     bench.world.obeys = false;
     bench.advance(2_000);
@@ -94,7 +94,7 @@ fn a_request_that_comes_while_an_idle_service_stops_starts_it() {
 }
 
 #[test]
-fn at_the_end_all_processes_are_stopped_at_once() {
+fn shutdown_stops_all_processes_at_once() {
     let mut bench = Bench::ready(TWO);
     bench.world.obeys = false;
     bench.set_use(1, 1, 1);
@@ -109,7 +109,7 @@ fn at_the_end_all_processes_are_stopped_at_once() {
 }
 
 #[test]
-fn fewer_and_more_instances_leave_the_others_alone() {
+fn changing_the_number_of_instances_keeps_the_others() {
     let mut bench = Bench::ready(TWO);
     bench.apply(&TWO.replace("instances = 2", "instances = 3"));
     bench.all_ready();
