@@ -152,7 +152,8 @@ fn route(upstream: &str) -> String {
 
 fn service(more: &str) -> String {
     // Other than the default, this port is rarely in use on all addresses.
-    let port = if more.contains("port =") { "" } else { "port = 7391\n" };
+    let has_own = ["port =", "listen = \"port\"", "listen = \"unix\""].iter().any(|key| more.contains(key));
+    let port = if has_own { "" } else { "port = 7391\n" };
     format!("[services.web]\ncommand = \"true\"\n{port}{more}\n")
 }
 

@@ -260,7 +260,7 @@ impl Managed {
         }
     }
 
-    /// Tells routes whether an instance is ready, and whether it is worth waiting for one.
+    /// Shows routes whether an instance is ready, and whether it is worth waiting for one.
     pub(super) fn show_readiness(&self) {
         let is_ready = self.mode == Mode::Running && self.processes().any(Process::is_ready);
         let readiness = &self.configured.1.readiness;
