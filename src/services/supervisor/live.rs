@@ -176,9 +176,9 @@ impl Live {
         let mut socket = None;
         if service.ready == Ready::Notify {
             let name = format!("{}-{}-{}", service.name, slot.instance.number, slot.half());
-            socket = Some(match service.user {
+            socket = Some(match &service.user {
                 // That user cannot enter the folder.
-                Some(_) => NotifySocket::bind_abstract(&name)?,
+                Some(user) => NotifySocket::bind_abstract(&name, user.uid)?,
                 None => NotifySocket::bind(&folder, &name)?,
             });
         }
@@ -234,14 +234,14 @@ impl Live {
                 return send(Event::Ready);
             };
             doubt.set("it has not sent READY=1 to NOTIFY_SOCKET".to_owned());
-            while let Ok(notices) = socket.next().await {
-                for notice in notices {
+            socket
+                .listen(|notice| {
                     send(match notice {
                         Notice::Ready => Event::Ready,
                         Notice::Stopping => Event::Leaving,
                     });
-                }
-            }
+                })
+                .await;
         });
         tasks
     }
