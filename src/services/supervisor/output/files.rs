@@ -4,7 +4,7 @@ use std::{
     collections::HashMap,
     fs::File,
     io::{self, Write},
-    os::unix::fs::MetadataExt,
+    os::unix::fs::{MetadataExt, OpenOptionsExt},
     path::{Path, PathBuf},
     sync::{
         Arc, Mutex, PoisonError,
@@ -15,6 +15,7 @@ use std::{
     time::{Duration, Instant},
 };
 
+use nix::libc::O_NONBLOCK;
 use tokio::time::sleep;
 
 /// Maximum number of bytes that wait for a slow disk. Further lines are dropped.
@@ -22,6 +23,9 @@ const MAX_WAITING: usize = 4 * 1024 * 1024;
 
 /// How often to check whether a file was moved or deleted.
 const LOOK: Duration = Duration::from_secs(1);
+
+/// How long a file to which nothing is written stays open while others are opened.
+const KEEP: Duration = Duration::from_secs(60);
 
 /// Writes to files. Clones use the same thread, which starts with the first line and ends with the last clone.
 #[derive(Debug, Clone, Default)]
@@ -75,6 +79,10 @@ impl Files {
 fn run(lines: &mpsc::Receiver<Line>, waiting: &AtomicUsize, dropped: &AtomicU64) {
     let mut files = HashMap::<Arc<PathBuf>, Output>::new();
     while let Ok((path, line)) = lines.recv() {
+        if !files.contains_key(&path) {
+            // Those of earlier settings.
+            files.retain(|_, output| output.is_in_use());
+        }
         files.entry(Arc::clone(&path)).or_default().write(&path, &line);
         waiting.fetch_sub(line.len(), Ordering::Relaxed);
         if waiting.load(Ordering::Relaxed) == 0 {
@@ -94,6 +102,10 @@ struct Output {
 }
 
 impl Output {
+    fn is_in_use(&self) -> bool {
+        self.open.as_ref().is_some_and(|(_, looked)| looked.elapsed() < KEEP)
+    }
+
     fn write(&mut self, path: &Path, line: &str) {
         let written = self.file(path).and_then(|mut file| file.write_all(line.as_bytes()));
         match written {
@@ -122,7 +134,11 @@ impl Output {
         }
         let (file, _) = match self.open.take() {
             Some(open) => self.open.insert(open),
-            None => self.open.insert((File::options().append(true).create(true).open(path)?, now)),
+            None => {
+                // A named pipe that nobody reads is an error, and does not hold up the other files.
+                let file = File::options().append(true).create(true).custom_flags(O_NONBLOCK).open(path)?;
+                self.open.insert((file, now))
+            }
         };
         Ok(file)
     }
@@ -148,6 +164,29 @@ mod tests {
         }
         output.write(&path, "three\n");
         assert_eq!([&moved, &path].map(|path| fs::read_to_string(path).unwrap()), ["old\none\ntwo\n", "three\n"]);
+    }
+
+    #[test]
+    fn a_pipe_that_nobody_reads_holds_up_nothing() {
+        let folder = tempfile::tempdir().unwrap();
+        let pipe = folder.path().join("pipe");
+        rustix::fs::mknodat(rustix::fs::CWD, &pipe, rustix::fs::FileType::Fifo, rustix::fs::Mode::RWXU, 0).unwrap();
+        let mut output = Output::default();
+        output.write(&pipe, "lost\n");
+        assert!(output.has_failed && output.open.is_none());
+    }
+
+    #[test]
+    fn a_file_is_closed_after_a_while() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut output = Output::default();
+        assert!(!output.is_in_use());
+        output.write(&folder.path().join("file"), "line\n");
+        assert!(output.is_in_use());
+        if let Some((_, looked)) = &mut output.open {
+            *looked = looked.checked_sub(KEEP).unwrap();
+        }
+        assert!(!output.is_in_use());
     }
 
     #[tokio::test]
