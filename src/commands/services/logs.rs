@@ -11,7 +11,10 @@ use crate::{
     admin::{ClientError, OutputItem, OutputQuery},
     cli::LogsQuery,
     commands::ask::{Unreachable, block_on, stream},
-    services::report::OutputLine,
+    services::{
+        printable::{Colours, printable},
+        report::OutputLine,
+    },
     settings::Settings,
 };
 
@@ -85,7 +88,7 @@ impl<'a> Printer<'a> {
     fn print(&mut self, item: &OutputItem) -> ControlFlow<()> {
         let text = match item {
             _ if self.is_json => serde_json::to_string(item).unwrap_or_default(),
-            OutputItem::Line(line) => self.prefix(line) + &line.text,
+            OutputItem::Line(line) => self.prefix(line) + &printable(&line.text, Colours::Keep),
             OutputItem::Skipped { skipped_lines } => {
                 format!("({skipped_lines} lines skipped: too many to keep up with)")
             }
@@ -144,6 +147,11 @@ mod tests {
         let items = [line("web", 10, "one"), line("web", 1, ""), OutputItem::Skipped { skipped_lines: 3 }];
         let expected = "web/10 | one\nweb/1  | \n(3 lines skipped: too many to keep up with)\n";
         assert_eq!(printed(&items, |_| ()), expected);
+    }
+
+    #[test]
+    fn a_program_cannot_control_the_terminal() {
+        assert_eq!(printed(&[line("a", 1, "\x1b[2J\x1b[1mx")], |_| ()), "a/1 | \\x1b[2J\x1b[1mx\n");
     }
 
     #[test]

@@ -5,6 +5,8 @@ use std::{
     sync::{Mutex, PoisonError},
 };
 
+use crate::services::printable::{Colours, printable};
+
 /// How many lines are kept.
 const LINES: usize = 20;
 
@@ -25,7 +27,8 @@ impl Tail {
         if lines.len() == LINES {
             lines.pop_front();
         }
-        lines.push_back((is_stderr, line.trim_end().chars().take(WIDTH).collect()));
+        let start: String = line.trim_end().chars().take(WIDTH).collect();
+        lines.push_back((is_stderr, printable(&start, Colours::Drop).into_owned()));
     }
 
     /// The line that is most likely to say why the process has ended: the last one that speaks of an error, else the last
@@ -61,5 +64,6 @@ mod tests {
         assert_eq!(telling(&[(true, "no port"), (false, "bye")]).as_deref(), Some("no port"));
         let node = [(true, "SyntaxError: x"), (true, "    at Error (a.js)"), (true, "Node.js v20")];
         assert_eq!(telling(&node).as_deref(), Some("SyntaxError: x"));
+        assert_eq!(telling(&[(true, "\x1b[31merror\x1b[0m\x07")]).as_deref(), Some("error\\x07"));
     }
 }
