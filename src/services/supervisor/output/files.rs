@@ -102,8 +102,9 @@ struct Output {
 }
 
 impl Output {
+    /// Whether to keep it: one that has failed remembers that the log has said so.
     fn is_in_use(&self) -> bool {
-        self.open.as_ref().is_some_and(|(_, looked)| looked.elapsed() < KEEP)
+        self.open.as_ref().map_or(self.has_failed, |(_, looked)| looked.elapsed() < KEEP)
     }
 
     fn write(&mut self, path: &Path, line: &str) {
@@ -173,7 +174,7 @@ mod tests {
         rustix::fs::mknodat(rustix::fs::CWD, &pipe, rustix::fs::FileType::Fifo, rustix::fs::Mode::RWXU, 0).unwrap();
         let mut output = Output::default();
         output.write(&pipe, "lost\n");
-        assert!(output.has_failed && output.open.is_none());
+        assert!(output.has_failed && output.open.is_none() && output.is_in_use());
     }
 
     #[test]
