@@ -314,8 +314,6 @@ impl Drop for Watch {
 
 /// Creates the folder of a socket that a program will bind, and removes an old socket.
 fn prepare_socket(path: &Path) -> io::Result<()> {
-    if let Some(folder) = path.parent() {
-        notify::create_folder(folder)?;
-    }
-    notify::remove(path)
+    let prepared = path.parent().map_or(Ok(()), notify::create_folder).and_then(|()| notify::remove(path));
+    prepared.map_err(|error| io::Error::new(error.kind(), format!("{}: {error}", path.display())))
 }
