@@ -20,6 +20,8 @@ pub(super) enum Listener {
     Everywhere,
     /// Another program, on all addresses.
     Another,
+    /// A program of this other user.
+    Stranger(u32),
 }
 
 /// Whether a program may listen on this port of all addresses. Takes microseconds, where [`listener`] takes milliseconds.
@@ -29,6 +31,13 @@ pub(super) fn is_port_taken(port: u16) -> bool {
     let bound = TcpListener::bind((Ipv4Addr::new(127, 255, first, second.clamp(1, 254)), port));
     // Not everyone may bind a port below 1024.
     bound.is_err_and(|error| matches!(error.kind(), io::ErrorKind::AddrInUse | io::ErrorKind::PermissionDenied))
+}
+
+/// Whether a process of this session has the socket with this inode.
+pub(super) fn is_of_session(inode: u32, session: u32) -> bool {
+    let name = [format!("socket:[{inode}]")];
+    let session = i32::try_from(session).unwrap_or(-1);
+    processes().values().any(|process| process.session == session && has_socket(process.pid, &name))
 }
 
 /// Finds out which program accepts connections to `address`. `session` is the process id of the one that should.

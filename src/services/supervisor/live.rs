@@ -8,6 +8,7 @@ use std::{
     time::Duration,
 };
 
+use nix::unistd::Uid;
 use pmesh_layers::wait_ready::Readiness;
 use tokio::{
     sync::{mpsc, watch},
@@ -214,6 +215,7 @@ impl Live {
             Ready::Path(path) => Some(path.clone()),
             Ready::Port | Ready::Started | Ready::Notify => None,
         };
+        let uid = service.user.as_ref().map_or_else(|| Uid::effective().as_raw(), |user| user.uid);
         let must_only_run = service.ready == Ready::Started;
         let mut tasks = JoinSet::new();
         tasks.spawn(async move {
@@ -223,7 +225,7 @@ impl Live {
                 return send(Event::Ready);
             }
             let Some(socket) = socket else {
-                if probe::until_ready(&instance, path.as_ref(), &mut pid, &doubt).await && has_own_address {
+                if probe::until_ready(&instance, path.as_ref(), uid, &mut pid, &doubt).await && has_own_address {
                     tracing::warn!(
                         "service {}/{} listens on all addresses, so no other instance can run at the same time, not even \
                          to replace it: make it listen on HOST, or set listen = \"port\" for the service",

@@ -24,6 +24,7 @@ mod probe;
 mod process;
 mod rollout;
 mod service;
+mod sock_diag;
 mod target;
 #[cfg(test)]
 mod tests;

@@ -21,7 +21,10 @@ use tokio::{
 };
 use tower::BoxError;
 
-use super::listener::{Listener, is_port_taken, listener};
+use super::{
+    listener::{Listener, is_of_session, is_port_taken, listener},
+    sock_diag::listening,
+};
 use crate::{
     settings::endpoint::{Instance, InstanceAddress, Protocol},
     telemetry::causes::with_causes,
@@ -50,10 +53,11 @@ impl Doubt {
 }
 
 /// Returns once the instance accepts connections or, with a path, once it answers a GET with a 2xx or 3xx status. `pid`
-/// receives its process id once it runs. Returns true if it listens on all addresses.
+/// receives its process id once it runs, and `uid` is its user. Returns true if it listens on all addresses.
 pub(super) async fn until_ready(
     instance: &Instance,
     path: Option<&PathAndQuery>,
+    uid: u32,
     pid: &mut watch::Receiver<Option<u32>>,
     doubt: &Doubt,
 ) -> bool {
@@ -62,11 +66,14 @@ pub(super) async fn until_ready(
         // Short pauses at first for programs that start fast, longer ones to save work for slow ones.
         sleep((began.elapsed() / 5).clamp(PAUSES.0, PAUSES.1)).await;
         match timeout(ATTEMPT, attempt(instance, path)).await {
-            Ok(Ok(())) => match who_listens(&instance.address, pid).await {
+            Ok(Ok(())) => match who_listens(&instance.address, uid, pid).await {
                 Listener::There => return false,
                 Listener::Everywhere => return true,
                 Listener::Another => {
                     doubt.set(format!("another program listens on all addresses, including {}", instance.address));
+                }
+                Listener::Stranger(other) => {
+                    doubt.set(format!("a program of another user (uid {other}) listens on {}", instance.address));
                 }
             },
             Ok(Err(reason)) => doubt.set(reason),
@@ -76,13 +83,21 @@ pub(super) async fn until_ready(
 }
 
 /// Which program accepted the connection.
-async fn who_listens(address: &InstanceAddress, pid: &mut watch::Receiver<Option<u32>>) -> Listener {
+async fn who_listens(address: &InstanceAddress, uid: u32, pid: &mut watch::Receiver<Option<u32>>) -> Listener {
     let InstanceAddress::Socket(address) = *address else { return Listener::There };
-    if !is_port_taken(address.port()) {
+    let stranger = listening(address).filter(|socket| socket.uid != uid);
+    if stranger.is_none() && !is_port_taken(address.port()) {
         return Listener::There;
     }
     let pid = pid.wait_for(Option::is_some).await.ok().and_then(|pid| *pid);
     let Some(pid) = pid else { return Listener::There };
+    if let Some(socket) = stranger {
+        // The program may have changed its user before it made the socket.
+        let is_own = spawn_blocking(move || is_of_session(socket.inode, pid)).await;
+        if !is_own.unwrap_or_default() {
+            return Listener::Stranger(socket.uid);
+        }
+    }
     // With many connections, this reads megabytes.
     spawn_blocking(move || listener(address, pid)).await.unwrap_or(Listener::There)
 }
@@ -196,8 +211,36 @@ mod tests {
                     }
                 }
             };
-            tokio::join!(until_ready(&instance, None, &mut pid, &doubt), opens);
+            tokio::join!(until_ready(&instance, None, own_uid(), &mut pid, &doubt), opens);
             assert!(doubt.reason().unwrap().starts_with("it does not accept connections at "));
         }
+    }
+
+    #[tokio::test]
+    async fn a_program_of_another_user_does_not_make_an_instance_ready() {
+        let stranger = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let instance = instance(InstanceAddress::Socket(stranger.local_addr().unwrap()));
+        let doubt = Doubt::default();
+        // A session that does not exist.
+        let (_sender, mut pid) = watch::channel(Some(u32::MAX));
+        let other = own_uid() + 1;
+        tokio::select! {
+            _ = until_ready(&instance, None, other, &mut pid, &doubt) => panic!("it is ready"),
+            () = async {
+                while doubt.reason().is_none() {
+                    sleep(PAUSES.0).await;
+                }
+            } => {}
+        }
+        let expected = format!("a program of another user (uid {}) listens on {}", own_uid(), instance.address);
+        assert_eq!(doubt.reason(), Some(expected));
+        // A program that has changed its user is in its session.
+        let session = nix::unistd::getsid(None).unwrap().as_raw();
+        let (_sender, mut pid) = watch::channel(u32::try_from(session).ok());
+        assert!(!until_ready(&instance, None, other, &mut pid, &doubt).await);
+    }
+
+    fn own_uid() -> u32 {
+        nix::unistd::Uid::effective().as_raw()
     }
 }
