@@ -8,9 +8,16 @@ use std::{
 };
 
 use bytes::Bytes;
-use http::{Request, StatusCode, header::HOST, uri::PathAndQuery};
-use http_body_util::Empty;
-use hyper::client::conn::{http1, http2};
+use http::{
+    Request, Response, StatusCode,
+    header::{CONNECTION, HOST},
+    uri::PathAndQuery,
+};
+use http_body_util::{BodyExt, Empty, Limited};
+use hyper::{
+    body::Incoming,
+    client::conn::{http1, http2},
+};
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use tokio::{
     io::{AsyncRead, AsyncWrite},
@@ -32,6 +39,10 @@ use crate::{
 
 /// How long one attempt may take.
 const ATTEMPT: Duration = Duration::from_secs(5);
+
+/// How much of the body of a response is read, and for how long.
+const MAX_BODY: usize = 64 * 1024;
+const LAST_OF_BODY: Duration = Duration::from_millis(250);
 
 /// The shortest and the longest pause between attempts.
 const PAUSES: (Duration, Duration) = (Duration::from_millis(20), Duration::from_secs(1));
@@ -134,21 +145,30 @@ async fn status(stream: Box<dyn Stream>, protocol: Protocol, path: &PathAndQuery
     if protocol == Protocol::H2c {
         let (mut sender, connection) = http2::handshake(TokioExecutor::new(), stream).await?;
         let request = Request::get(format!("http://localhost{path}")).body(Empty::<Bytes>::new())?;
-        let mut response = pin!(sender.send_request(request));
+        let mut status = pin!(whole(sender.send_request(request)));
         tokio::select! {
-            response = &mut response => Ok(response?.status()),
+            status = &mut status => status,
             // It may have ended with the response.
-            _ = connection => Ok(response.await?.status()),
+            _ = connection => status.await,
         }
     } else {
         let (mut sender, connection) = http1::handshake(stream).await?;
-        let request = Request::get(path.as_str()).header(HOST, "localhost").body(Empty::<Bytes>::new())?;
-        let mut response = pin!(sender.send_request(request));
+        let request = Request::get(path.as_str()).header(HOST, "localhost").header(CONNECTION, "close");
+        let mut status = pin!(whole(sender.send_request(request.body(Empty::<Bytes>::new())?)));
         tokio::select! {
-            response = &mut response => Ok(response?.status()),
-            _ = connection => Ok(response.await?.status()),
+            status = &mut status => status,
+            _ = connection => status.await,
         }
     }
+}
+
+/// The status of a response, once its body has been read: a program may complain of a connection that is closed before.
+async fn whole(response: impl Future<Output = hyper::Result<Response<Incoming>>>) -> Result<StatusCode, BoxError> {
+    let response = response.await?;
+    let status = response.status();
+    let body = Limited::new(response.into_body(), MAX_BODY).collect();
+    let _ = timeout(LAST_OF_BODY, body).await;
+    Ok(status)
 }
 
 #[cfg(test)]
@@ -179,11 +199,16 @@ mod tests {
                 let (mut stream, _) = listener.accept().await.unwrap();
                 let mut request = [0; 1024];
                 let length = stream.read(&mut request).await.unwrap();
-                let response = format!("HTTP/1.1 {status}\r\ncontent-length: 0\r\n\r\n");
+                let response = format!("HTTP/1.1 {status}\r\ncontent-length: 2\r\n\r\n");
                 stream.write_all(response.as_bytes()).await.unwrap();
-                String::from_utf8_lossy(&request[..length]).to_lowercase()
+                sleep(PAUSES.0).await;
+                let is_ended =
+                    stream.write_all(b"ok").await.is_ok() && stream.read(&mut [0]).await.is_ok_and(|n| n == 0);
+                (String::from_utf8_lossy(&request[..length]).to_lowercase(), is_ended)
             };
-            let (outcome, request) = tokio::join!(attempt(&instance, Some(&path)), server);
+            let (outcome, (request, is_ended)) = tokio::join!(attempt(&instance, Some(&path)), server);
+            // A response that can be read is read whole, so that the program sees no reset.
+            assert!(is_ended || status == "nonsense", "{status}");
             assert_eq!(outcome.is_ok(), expected.is_none(), "{outcome:?}");
             assert!(outcome.err().unwrap_or_default().contains(expected.unwrap_or_default()), "{status}");
             assert!(request.starts_with("get /up?x http/1.1\r\n") && request.contains("\r\nhost: localhost\r\n"));
