@@ -54,10 +54,11 @@ impl Site {
         let home = start.home().to_owned();
         let mut file = format!("trusted_proxies = [\"127.0.0.1\"]\n{file}\n");
         for (written, there) in [
-            ("127.0.0.1:3000", application.address.to_string()),
-            ("127.0.0.1:3001", Refusing::new().address().to_string()),
-            ("127.0.0.1:3900", next.address.to_string()),
-            ("127.0.0.1:4000", api.address.to_string()),
+            // With the quotes, because an address that is put in can begin like one of the others.
+            ("\"127.0.0.1:3000\"", format!("\"{}\"", application.address)),
+            ("\"127.0.0.1:3001\"", format!("\"{}\"", Refusing::new().address())),
+            ("\"127.0.0.1:3900\"", format!("\"{}\"", next.address)),
+            ("\"127.0.0.1:4000\"", format!("\"{}\"", api.address)),
             ("127.0.0.1:9091", auth.address.to_string()),
             ("/srv/example/assets", home.join("assets").display().to_string()),
             ("/run/example/maintenance.html", home.join("maintenance.html").display().to_string()),
